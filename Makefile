@@ -1,0 +1,170 @@
+# evald: make help says what there is to make.
+#
+# Objects go to build/$(VARIANT); the plain build has none.  Every variant is
+# made by the same rules with other flags.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+VARIANT ?=
+O := build$(if $(VARIANT),/$(VARIANT))
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla
+BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread
+CFLAGS ?= -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+LDFLAGS ?= -pie -Wl,-z,relro,-z,now
+CLANG := clang
+
+ifeq ($(VARIANT),asan)
+CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS := -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+CFLAGS := -O1 -fsanitize=thread
+LDFLAGS := -fsanitize=thread
+else ifeq ($(VARIANT),clang)
+CC := $(CLANG)
+else ifeq ($(VARIANT),fuzz)
+CC := $(CLANG)
+CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
+LDFLAGS := -fsanitize=address,undefined
+endif
+
+PKGS := libmicrohttpd libuv jansson nettle
+# asked once, and only by targets that build
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+CORE := $(patsubst %.c,$(O)/%.o,$(wildcard core/*.c))
+API := $(patsubst %.c,$(O)/%.o,$(wildcard api/*.c))
+SERVER := $(patsubst %.c,$(O)/%.o,$(wildcard server/*.c))
+TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
+SUPPORT := $(patsubst %.c,$(O)/%.o,$(filter-out tests/test_%.c,$(wildcard tests/*.c)))
+BENCHES := $(patsubst tests/bench/%.c,$(O)/bench/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
+HTTP_TESTS := $(wildcard tests/http/test_*.py) tests/test_run.sh
+
+.PHONY: all
+all: $(O)/evald build/compile_commands.json ## build build/evald
+
+# Detection scores are promised to the last bit, so no operation is fused.
+$(O)/core/%.o: CFLAGS += -ffp-contract=off -O3
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(WARN) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/evald: $(SERVER) $(API) $(CORE)
+	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
+
+# A test sees all of evald but its main, and what the tests share.
+$(TESTS): $(O)/tests/%: $(O)/tests/%.o $(SUPPORT) \
+		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
+	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
+
+$(O)/bench/%: $(O)/tests/bench/%.o $(SUPPORT) \
+		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
+
+$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) $(API) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
+
+# clangd and clang-tidy read how each file is compiled.
+build/compile_commands.json: Makefile $(wildcard core/*.c api/*.c server/*.c tests/*.c)
+	@mkdir -p $(@D)
+	@{ sep='['; for f in $(filter %.c,$^); do \
+	  printf '%s\n{"directory":"%s","file":"%s","command":"cc %s -c %s"}' \
+	    "$$sep" "$(CURDIR)" "$$f" "$(BASE) $(WARN) $(PKG_CFLAGS)" "$$f"; \
+	  sep=','; done; printf '\n]\n'; } > $@
+
+.PHONY: demo
+demo: ## set up, start the daemon, score a sample over HTTP, show the result
+	@deploy/dependencies build demo
+	@$(MAKE) --no-print-directory -j2 all
+	@clients/demo.sh build/evald
+
+.PHONY: check
+check: ## set up, build, and run every test
+	@deploy/dependencies build check
+	@$(MAKE) --no-print-directory -j2 all tests
+	@tests/run.sh $(TESTS) $(HTTP_TESTS)
+
+.PHONY: tests
+tests: $(O)/evald $(TESTS)
+
+.PHONY: asan
+asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@deploy/dependencies build check
+	@$(MAKE) --no-print-directory -j2 VARIANT=asan run-tests
+
+.PHONY: tsan
+tsan: ## the tests with ThreadSanitizer
+	@deploy/dependencies build check
+	@$(MAKE) --no-print-directory -j2 VARIANT=tsan run-tests
+
+.PHONY: clang
+clang: ## the tests as clang builds them
+	@deploy/dependencies build check clang
+	@$(MAKE) --no-print-directory -j2 VARIANT=clang run-tests
+
+.PHONY: run-tests
+run-tests: tests
+	@EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
+
+.PHONY: bench
+bench: ## time the scoring and print ratios
+	@deploy/dependencies build
+	@$(MAKE) --no-print-directory -j2 all benches
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+.PHONY: benches
+benches: $(BENCHES)
+
+.PHONY: fuzz
+FUZZ_SECONDS ?= 60
+fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
+	@deploy/dependencies build clang
+	@$(MAKE) --no-print-directory -j2 VARIANT=fuzz fuzzers
+	@tests/fuzz.sh $(FUZZ_SECONDS) build/fuzz/fuzz
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+.PHONY: mutants
+mutants: ## break each scoring rule on purpose and see a test fail
+	@deploy/dependencies build check
+	@tests/mutants.sh
+
+.PHONY: lint
+lint: build/compile_commands.json ## formatting, lengths, static analysis
+	@deploy/dependencies build lint
+	@tests/lint.sh
+
+.PHONY: layers
+layers: ## includes point down only: server -> api -> core
+	@tests/layers.sh
+
+.PHONY: fresh
+fresh: ## prove make demo and make check on a bare Debian 12 (root)
+	@deploy/dependencies fresh
+	@tests/fresh.sh
+
+.PHONY: fmt
+fmt: ## format the sources
+	clang-format -i $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] \
+	  tests/*.[ch] tests/*/*.[ch])
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | \
+	  awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
