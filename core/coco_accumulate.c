@@ -1,0 +1,176 @@
+/* From matches to precision, recall and scores, a category at a time. */
+#include "core/coco_curve.h"
+#include "core/score_sort.h"
+
+#include <string.h>
+
+struct scratch {
+    uint64_t *key, *spare_key; /* of the largest category */
+    uint32_t *row, *spare_row;
+    uint32_t *reached; /* one per recall threshold */
+    struct coco_curve curve;
+};
+
+struct job {
+    struct coco_result *r;
+    struct scratch *scratch; /* one per worker */
+};
+
+/*
+ * Best score first over all images; marks lie in image order, which breaks
+ * ties.  Those beyond every limit are left out.
+ */
+static void sort_class(void *context, size_t k, size_t worker)
+{
+    struct job *job = context;
+    struct coco_matches *m = &job->r->matches;
+    struct scratch *s = &job->scratch[worker];
+    uint32_t n = 0;
+    const uint32_t *class = job->r->index.class_dt;
+    for (uint32_t i = class[k]; i < class[k + 1]; i++) {
+        if (m->mark[i].limit >= COCO_LIMITS)
+            continue;
+        s->key[n] = score_key(job->r->dt->score[m->mark[i].detection]);
+        s->row[n++] = i;
+    }
+    score_sort(n, s->key, s->row, s->spare_key, s->spare_row);
+    for (uint32_t i = 0; i < n; i++)
+        m->sorted[class[k] + i] = m->mark[s->row[i]];
+    m->class_sorted[k] = n;
+}
+
+/* Precision is sampled for the limits that some number of the summary has. */
+static bool samples_limit(const struct coco_result *r, size_t limit)
+{
+    return limit == COCO_LIMITS - 1 ||
+           r->protocol->max_detections[limit] == 100;
+}
+
+/* One curve: category k, area range a, max_detections[limit]. */
+static void fill_block(struct job *job, size_t k, size_t a, size_t limit,
+                       struct scratch *s)
+{
+    const struct coco_result *r = job->r;
+    const struct coco_protocol *p = r->protocol;
+    const struct coco_matches *m = &r->matches;
+    const struct coco_mark *sorted = m->sorted + r->index.class_dt[k];
+    struct coco_class *class = &r->class[k];
+    size_t block = (a * COCO_LIMITS + limit) * p->n_iou;
+    s->curve.positives = class->positives[a];
+    coco_curve_fill(&s->curve, m, sorted, m->class_sorted[k], a, (uint8_t)limit,
+                    p->n_iou);
+    for (size_t t = 0; t < p->n_iou; t++) {
+        size_t row = (block + t) * p->n_recall;
+        class->recall[block + t] =
+            (double)s->curve.n_tp[t] / s->curve.positives;
+        if (!class->scores && !samples_limit(r, limit))
+            continue;
+        coco_curve_sample(&s->curve, t, p, class->precision + row,
+                          class->scores ? s->reached : NULL);
+        if (!class->scores)
+            continue;
+        for (size_t i = 0; i < p->n_recall; i++) {
+            uint32_t at = s->reached[i];
+            class->scores[row + i] =
+                at == COCO_UNKNOWN ? 0 : r->dt->score[sorted[at].detection];
+        }
+    }
+}
+
+static void fill_area(void *context, size_t item, size_t worker)
+{
+    struct job *job = context;
+    size_t k = item / job->r->protocol->n_areas;
+    size_t a = item % job->r->protocol->n_areas;
+    if (job->r->class[k].positives[a] == 0)
+        return;
+    for (size_t limit = 0; limit < COCO_LIMITS; limit++)
+        fill_block(job, k, a, limit, &job->scratch[worker]);
+}
+
+/* Ground truths of category k that count in each area range. */
+static void count_positives(const struct coco_result *r, size_t k,
+                            struct coco_class *class)
+{
+    const struct coco_protocol *p = r->protocol;
+    const struct coco_index *ix = &r->index;
+    for (uint32_t i = ix->class_gt[k]; i < ix->class_gt[k + 1]; i++) {
+        double area = r->gt->area[ix->gt[i]];
+        for (size_t a = 0; a < p->n_areas && !r->gt->crowd[ix->gt[i]]; a++)
+            class->positives[a] +=
+                !(area < p->area[a].lo || area > p->area[a].hi);
+    }
+}
+
+/* Room for the curves of category k, unless no area range has any. */
+static int make_class(struct coco_result *r, size_t k, bool scores,
+                      struct arena *mem)
+{
+    const struct coco_protocol *p = r->protocol;
+    struct coco_class *class = &r->class[k];
+    count_positives(r, k, class);
+    class->n_dt = r->index.class_dt[k + 1] - r->index.class_dt[k];
+    uint32_t any = 0;
+    for (size_t a = 0; a < p->n_areas; a++)
+        any |= class->positives[a];
+    if (!any)
+        return 0;
+    size_t curves = p->n_areas * COCO_LIMITS * p->n_iou;
+    class->recall = arena_alloc(mem, curves, sizeof(double));
+    class->precision = arena_alloc(mem, curves * p->n_recall, sizeof(double));
+    if (scores)
+        class->scores = arena_alloc(mem, curves * p->n_recall, sizeof(double));
+    return mem->failed ? -1 : 0;
+}
+
+static int make_scratch(struct job *job, bool scores, size_t workers,
+                        struct arena *mem)
+{
+    const struct coco_result *r = job->r;
+    const struct coco_protocol *p = r->protocol;
+    size_t n_dt = 0, positives = 0;
+    for (size_t k = 0; k < r->index.n_classes; k++) {
+        n_dt = r->class[k].n_dt > n_dt ? r->class[k].n_dt : n_dt;
+        for (size_t a = 0; a < p->n_areas; a++)
+            if (r->class[k].positives[a] > positives)
+                positives = r->class[k].positives[a];
+    }
+    job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
+    for (size_t w = 0; w < workers && !mem->failed; w++) {
+        struct scratch *s = &job->scratch[w];
+        s->key = arena_alloc(mem, n_dt, sizeof(*s->key));
+        s->spare_key = arena_alloc(mem, n_dt, sizeof(*s->spare_key));
+        s->row = arena_alloc(mem, n_dt, sizeof(*s->row));
+        s->spare_row = arena_alloc(mem, n_dt, sizeof(*s->spare_row));
+        s->reached = arena_alloc(mem, p->n_recall, sizeof(*s->reached));
+        if (coco_curve_alloc(&s->curve, p->n_iou, positives, scores, mem))
+            return -1;
+    }
+    return mem->failed ? -1 : 0;
+}
+
+int coco_accumulate(struct coco_result *r, bool scores, struct arena *mem,
+                    const struct parallel *par)
+{
+    size_t n = r->index.n_classes;
+    struct coco_matches *m = &r->matches;
+    struct job job = {.r = r};
+    size_t values = n * r->protocol->n_iou * r->protocol->n_recall;
+    m->sorted = arena_alloc(mem, r->index.n_dt, sizeof(*m->sorted));
+    m->class_sorted = arena_alloc(mem, n, sizeof(*m->class_sorted));
+    r->class = arena_zero(mem, n, sizeof(*r->class));
+    r->values = arena_alloc(mem, values, sizeof(*r->values));
+    if (mem->failed)
+        return -1;
+    for (size_t k = 0; k < n; k++)
+        if (make_class(r, k, scores, mem))
+            return -1;
+    if (make_scratch(&job, scores, par->width, mem))
+        return -1;
+    par->run(par, n, sort_class, &job);
+    par->run(par, n * r->protocol->n_areas, fill_area, &job);
+    m->cut = r->index.n_dt;
+    for (size_t k = 0; k < n; k++)
+        m->cut -= m->class_sorted[k];
+    return 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * Precision over recall from true positives in score order.
+ *
+ * Only true positives are kept: recall rises at no other place, and between
+ * two of them precision only falls, so every point that the envelope or a
+ * recall threshold can pick is the place of a true positive.
+ */
+#ifndef EVALD_CORE_COCO_CURVE_H
+#define EVALD_CORE_COCO_CURVE_H
+
+#include "core/coco_mask.h"
+
+struct coco_curve {
+    size_t capacity;       /* true positives per threshold, at most */
+    uint32_t positives;    /* ground truths not ignored, at least 1 */
+    uint32_t *n_tp, *n_fp; /* per threshold */
+    double *precision;     /* [T][capacity], at each true positive */
+    uint32_t *mark;        /* [T][capacity], the mark it is, or NULL */
+    uint32_t first;        /* the first mark walked, or COCO_UNKNOWN */
+};
+
+/* Memory for curves of n_thresholds with at most capacity positives. */
+int coco_curve_alloc(struct coco_curve *c, size_t n_thresholds, size_t capacity,
+                     bool marks, struct arena *mem)
+    __attribute__((warn_unused_result));
+
+/*
+ * Walks n marks, best score first, those beyond max_detections[limit] left
+ * out, and notes every true positive of area range a at n_thresholds.
+ */
+void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
+                     const struct coco_mark *mark, size_t n, size_t area,
+                     uint8_t limit, size_t n_thresholds);
+
+/*
+ * The precision at each recall threshold, as pycocotools samples it: the
+ * highest at this recall or beyond, 0 where recall does not reach.
+ *   precision  n_recall doubles
+ *   mark       n_recall marks at which that recall is met, COCO_UNKNOWN where
+ *              it is not; or NULL
+ * Rearranges c, so once per fill and threshold.
+ */
+void coco_curve_sample(struct coco_curve *c, size_t t,
+                       const struct coco_protocol *p, double *precision,
+                       uint32_t *mark);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * Which detection meets which ground truth, cell by cell.
+ *
+ * pycocotools walks thresholds, then detections, then ground truths, over a
+ * matrix of IoUs.  Here a detection is walked once: the ground truths that it
+ * overlaps at all are few, and what earlier detections took is kept as one
+ * bit per threshold.  The outcome is the same because a detection's choice
+ * depends on the choices of those before it in the same cell, area range and
+ * threshold only.
+ *
+ * Built with -ffp-contract=off: a fused multiply-add would change the bits.
+ */
+#include "core/coco_mask.h"
+#include "core/score_sort.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { CELLS_PER_ITEM = 256 };
+
+struct box {
+    double x1, y1, x2, y2, area;
+};
+
+/* A ground truth that the detection at hand overlaps. */
+struct candidate {
+    uint32_t gt; /* place within the cell */
+    double iou;
+};
+
+/* What one worker needs, sized for the largest cell. */
+struct scratch {
+    uint64_t *key, *spare_key;
+    uint32_t *row, *spare_row;
+    struct box *box;
+    uint16_t *ignored; /* bit a: ignored in area range a */
+    uint8_t *crowd;
+    uint64_t *taken; /* [A][n_gt], bit t */
+    struct candidate *candidate;
+};
+
+struct job {
+    const struct coco_result *in;
+    struct coco_matches *out;
+    double threshold[COCO_IOU_MAX + 1]; /* capped as pycocotools caps them */
+    double lowest;
+    uint64_t all;            /* a bit for each of them */
+    struct scratch *scratch; /* one per worker */
+};
+
+static struct box corners(const double *xywh)
+{
+    return (struct box){xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3],
+                        xywh[2] * xywh[3]};
+}
+
+static double box_iou(const struct box *d, const struct box *g, bool crowd)
+{
+    double w = fmin(d->x2, g->x2) - fmax(d->x1, g->x1);
+    if (w <= 0)
+        return 0;
+    double h = fmin(d->y2, g->y2) - fmax(d->y1, g->y1);
+    if (h <= 0)
+        return 0;
+    double i = w * h;
+    double u = crowd ? d->area : d->area + g->area - i;
+    return i / u;
+}
+
+/* Bit a: the area is outside range a. */
+static uint16_t outside(const struct coco_protocol *p, double area)
+{
+    uint16_t bits = 0;
+    for (size_t a = 0; a < p->n_areas; a++)
+        if (area < p->area[a].lo || area > p->area[a].hi)
+            bits |= (uint16_t)(1u << a);
+    return bits;
+}
+
+/* Puts the cell's detections in score order and marks them as unmatched. */
+static uint32_t mark_detections(const struct job *job,
+                                const struct coco_cell *cell, struct scratch *s)
+{
+    const struct coco_result *in = job->in;
+    const struct coco_protocol *p = in->protocol;
+    struct coco_mark *mark = job->out->mark + cell->dt;
+    for (uint32_t i = 0; i < cell->n_dt; i++) {
+        s->row[i] = in->index.dt[cell->dt + i];
+        s->key[i] = score_key(in->dt->score[s->row[i]]);
+    }
+    score_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row);
+    uint8_t limit = 0;
+    for (uint32_t i = 0; i < cell->n_dt; i++) {
+        while (limit < COCO_LIMITS && i >= p->max_detections[limit])
+            limit++;
+        const double *xywh = in->dt->box + 4 * (size_t)s->row[i];
+        mark[i] = (struct coco_mark){
+            .detection = s->row[i],
+            .row = COCO_UNKNOWN,
+            .outside = outside(p, xywh[2] * xywh[3]),
+            .limit = limit,
+        };
+    }
+    uint32_t most = p->max_detections[COCO_LIMITS - 1];
+    return cell->n_dt < most ? cell->n_dt : most;
+}
+
+static void load_ground_truths(const struct job *job,
+                               const struct coco_cell *cell, struct scratch *s)
+{
+    const struct coco_result *in = job->in;
+    for (uint32_t i = 0; i < cell->n_gt; i++) {
+        uint32_t row = in->index.gt[cell->gt + i];
+        s->box[i] = corners(in->gt->box + 4 * (size_t)row);
+        s->crowd[i] = in->gt->crowd[row];
+        s->ignored[i] =
+            s->crowd[i] ? UINT16_MAX : outside(in->protocol, in->gt->area[row]);
+    }
+    memset(s->taken, 0, in->protocol->n_areas * cell->n_gt * sizeof(*s->taken));
+}
+
+/* Ground truths that reach the lowest threshold, in file order. */
+static size_t find_candidates(const struct job *job, uint32_t n_gt,
+                              const double *xywh, struct scratch *s)
+{
+    struct box d = corners(xywh);
+    size_t n = 0;
+    for (uint32_t g = 0; g < n_gt; g++) {
+        double iou = box_iou(&d, &s->box[g], s->crowd[g]);
+        if (!(iou < job->lowest))
+            s->candidate[n++] = (struct candidate){g, iou};
+    }
+    return n;
+}
+
+/*
+ * The best candidate that is free at threshold t and, in area range a, is or
+ * is not ignored; of equals the last.  Returns n if there is none.
+ */
+static size_t best_candidate(const struct scratch *s, size_t n, size_t a,
+                             uint16_t ignored, size_t t, double threshold,
+                             const uint64_t *taken)
+{
+    size_t best = n;
+    double iou = threshold;
+    for (size_t i = 0; i < n; i++) {
+        const struct candidate *c = &s->candidate[i];
+        if ((s->ignored[c->gt] >> a & 1) != ignored)
+            continue;
+        if ((taken[c->gt] >> t & 1) && !s->crowd[c->gt])
+            continue;
+        if (c->iou < iou)
+            continue;
+        iou = c->iou;
+        best = i;
+    }
+    return best;
+}
+
+static bool has_id_zero(const struct job *job, const struct coco_cell *cell,
+                        uint32_t g)
+{
+    uint32_t row = job->in->index.gt[cell->gt + g];
+    return job->in->gt->id[row] == 0;
+}
+
+/* Matches one detection in area range a, at every threshold. */
+static struct coco_mask match_one(const struct job *job,
+                                  const struct coco_cell *cell,
+                                  const struct coco_mark *mark, size_t a,
+                                  size_t n, struct scratch *s, double *iou)
+{
+    struct coco_mask mask = {0, 0};
+    uint64_t *taken = s->taken + a * cell->n_gt;
+    for (size_t t = 0; t < job->out->n_thresholds; t++) {
+        uint64_t bit = UINT64_C(1) << t;
+        double threshold = job->threshold[t];
+        uint16_t ignored = 0;
+        size_t best = best_candidate(s, n, a, 0, t, threshold, taken);
+        if (best == n) {
+            ignored = 1;
+            best = best_candidate(s, n, a, 1, t, threshold, taken);
+        }
+        if (best == n)
+            continue;
+        const struct candidate *c = &s->candidate[best];
+        taken[c->gt] |= bit;
+        if (ignored)
+            mask.ignored |= bit;
+        /* pycocotools stores the id, and takes 0 for "no match" */
+        if (!has_id_zero(job, cell, c->gt))
+            mask.matched |= bit;
+        if (iou && t == job->out->per_image && a == job->in->protocol->area_all)
+            *iou = c->iou;
+    }
+    if (mark->outside >> a & 1)
+        mask.ignored |= job->all & ~mask.matched;
+    return mask;
+}
+
+static void match_cell(const struct job *job, const struct coco_cell *cell,
+                       struct scratch *s)
+{
+    struct coco_matches *out = job->out;
+    struct coco_mark *mark = out->mark + cell->dt;
+    uint32_t n_dt = mark_detections(job, cell, s);
+    if (cell->n_gt == 0)
+        return;
+    load_ground_truths(job, cell, s);
+    for (uint32_t d = 0; d < n_dt; d++) {
+        const double *xywh = job->in->dt->box + 4 * (size_t)mark[d].detection;
+        size_t n = find_candidates(job, cell->n_gt, xywh, s);
+        if (n == 0)
+            continue;
+        uint32_t row = cell->dt + d;
+        double *iou = out->iou ? &out->iou[row] : NULL;
+        mark[d].row = row;
+        for (size_t a = 0; a < job->in->protocol->n_areas; a++)
+            coco_mask_store(out, row, a,
+                            match_one(job, cell, &mark[d], a, n, s, iou));
+    }
+}
+
+static void match_cells(void *context, size_t item, size_t worker)
+{
+    struct job *job = context;
+    const struct coco_index *ix = &job->in->index;
+    size_t from = item * CELLS_PER_ITEM, to = from + CELLS_PER_ITEM;
+    for (size_t c = from; c < to && c < ix->n_cells; c++)
+        match_cell(job, &ix->cell[c], &job->scratch[worker]);
+}
+
+/* The protocol's thresholds, and the per-image one if it is not among them. */
+static void set_thresholds(struct job *job, const struct coco_protocol *p)
+{
+    struct coco_matches *out = job->out;
+    double raw[COCO_IOU_MAX + 1];
+    memcpy(raw, p->iou, p->n_iou * sizeof(*raw));
+    size_t n = p->n_iou;
+    out->per_image = 0;
+    while (out->per_image < n && raw[out->per_image] != p->per_image_iou)
+        out->per_image++;
+    if (out->per_image == n)
+        raw[n++] = p->per_image_iou;
+    out->n_thresholds = n;
+    job->all = UINT64_MAX >> (64 - n);
+    job->lowest = 1;
+    for (size_t t = 0; t < n; t++) {
+        job->threshold[t] = fmin(raw[t], 1 - 1e-10);
+        job->lowest = fmin(job->lowest, job->threshold[t]);
+    }
+}
+
+static int make_scratch(struct job *job, size_t workers, struct arena *mem)
+{
+    const struct coco_index *ix = &job->in->index;
+    size_t n_dt = 0, n_gt = 0;
+    for (size_t c = 0; c < ix->n_cells; c++) {
+        n_dt = ix->cell[c].n_dt > n_dt ? ix->cell[c].n_dt : n_dt;
+        n_gt = ix->cell[c].n_gt > n_gt ? ix->cell[c].n_gt : n_gt;
+    }
+    job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
+    for (size_t w = 0; w < workers && !mem->failed; w++)
+        job->scratch[w] = (struct scratch){
+            .key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
+            .spare_key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
+            .row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
+            .spare_row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
+            .box = arena_alloc(mem, n_gt, sizeof(struct box)),
+            .ignored = arena_alloc(mem, n_gt, sizeof(uint16_t)),
+            .crowd = arena_alloc(mem, n_gt, sizeof(uint8_t)),
+            .taken = arena_alloc(mem, n_gt * job->in->protocol->n_areas,
+                                 sizeof(uint64_t)),
+            .candidate = arena_alloc(mem, n_gt, sizeof(struct candidate)),
+        };
+    return mem->failed ? -1 : 0;
+}
+
+int coco_match(struct coco_result *r, bool images, struct arena *mem,
+               const struct parallel *par)
+{
+    const struct coco_index *ix = &r->index;
+    struct coco_matches *out = &r->matches;
+    *out = (struct coco_matches){0};
+    struct job job = {.in = r, .out = out};
+    set_thresholds(&job, r->protocol);
+    out->mask_bytes = (out->n_thresholds + 7) / 8;
+    out->row_bytes = r->protocol->n_areas * 2 * out->mask_bytes;
+    out->mark = arena_alloc(mem, ix->n_dt, sizeof(*out->mark));
+    out->rows = arena_alloc(mem, ix->n_dt, out->row_bytes);
+    if (images)
+        out->iou = arena_alloc(mem, ix->n_dt, sizeof(*out->iou));
+    if (mem->failed || make_scratch(&job, par->width, mem))
+        return -1;
+    par->run(par, (ix->n_cells + CELLS_PER_ITEM - 1) / CELLS_PER_ITEM,
+             match_cells, &job);
+    return 0;
+}

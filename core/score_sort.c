@@ -1,0 +1,73 @@
+#include "core/score_sort.h"
+
+enum { INSERTION_MAX = 64, DIGITS = 8, VALUES = 256 };
+
+static void insertion_sort(size_t n, uint64_t *key, uint32_t *row)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint64_t k = key[i];
+        uint32_t r = row[i];
+        size_t j = i;
+        for (; j > 0 && key[j - 1] > k; j--) {
+            key[j] = key[j - 1];
+            row[j] = row[j - 1];
+        }
+        key[j] = k;
+        row[j] = r;
+    }
+}
+
+/* Turns counts into first places; false if all keys share this digit. */
+static int first_places(size_t n, uint32_t *count)
+{
+    uint32_t sum = 0;
+    for (size_t v = 0; v < VALUES; v++) {
+        uint32_t c = count[v];
+        if (c == n)
+            return 0;
+        count[v] = sum;
+        sum += c;
+    }
+    return 1;
+}
+
+/*
+ * Least significant digit first, one byte at a time.  Scores that were
+ * float32 share their low 29 bits, and most of the exponent: such digits
+ * are passed over.
+ */
+static void radix_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *to_key,
+                       uint32_t *to_row)
+{
+    uint32_t count[DIGITS][VALUES] = {{0}};
+    uint64_t *const out_key = key;
+    uint32_t *const out_row = row;
+    for (size_t i = 0; i < n; i++)
+        for (size_t d = 0; d < DIGITS; d++)
+            count[d][key[i] >> (8 * d) & 0xff]++;
+    for (size_t d = 0; d < DIGITS; d++) {
+        if (!first_places(n, count[d]))
+            continue;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t at = count[d][key[i] >> (8 * d) & 0xff]++;
+            to_key[at] = key[i];
+            to_row[at] = row[i];
+        }
+        uint64_t *k = key;
+        uint32_t *r = row;
+        key = to_key, row = to_row, to_key = k, to_row = r;
+    }
+    if (key != out_key) {
+        memcpy(out_key, key, n * sizeof(*key));
+        memcpy(out_row, row, n * sizeof(*row));
+    }
+}
+
+void score_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
+                uint32_t *spare_row)
+{
+    if (n <= INSERTION_MAX)
+        insertion_sort(n, key, row);
+    else
+        radix_sort(n, key, row, spare_key, spare_row);
+}
