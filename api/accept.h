@@ -1,0 +1,17 @@
+/* Content negotiation: RFC 9110, sections 8.3 and 12.5.1. */
+#ifndef EVALD_API_ACCEPT_H
+#define EVALD_API_ACCEPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The row of the n types (such as "text/plain") that the Accept header likes
+ * best; of equals the first.  n if it accepts none; 0 if accept is NULL.
+ */
+size_t accept_pick(const char *accept, const char *const *types, size_t n);
+
+/* Whether a Content-Type is application/json, in UTF-8 if it says. */
+bool content_is_json(const char *content_type);
+
+#endif

@@ -1,0 +1,221 @@
+/* One request, a straight line: route, check, handler, answer. */
+#include "api/api.h"
+
+#include "api/accept.h"
+#include "api/route.h"
+
+#include <string.h>
+
+enum { RETRY_AFTER_S = 1 };
+
+static const char PROBLEM_TYPE[] = "application/problem+json";
+
+/* Whether the query, a list joined by '&', has this key. */
+static bool query_has(const char *query, const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *p = query; p; p = strchr(p, '&')) {
+        p += *p == '&';
+        if (strncmp(p, key, n) == 0 && (p[n] == '\0' || strchr("=&", p[n])))
+            return true;
+    }
+    return false;
+}
+
+static void call_init(struct api_call *call, const struct api_env *env,
+                      const struct api_request *req, struct arena *mem,
+                      struct api_response *res)
+{
+    *res = (struct api_response){0};
+    call->env = env;
+    call->req = req;
+    call->mem = mem;
+    call->res = res;
+    call->err.n = 0;
+    call->rest = "";
+    call->produces = NULL;
+    json_out_init(&call->out, mem, query_has(req->query, "pretty"));
+}
+
+/* The body of a problem when there is no memory left to write one. */
+static void answer_without_memory(struct api_response *res)
+{
+    static char body[] =
+        "{\"type\":\"/problems/too-much-memory\",\"title\":\"The request needs "
+        "more memory than allowed\",\"status\":413,\"detail\":\"the answer "
+        "does not fit in the memory of one request\",\"error\":\"the answer "
+        "does not fit in the memory of one request\"}";
+    res->status = problem_type(PROBLEM_MEMORY)->status;
+    res->content_type = PROBLEM_TYPE;
+    res->body = body;
+    res->body_len = sizeof(body) - 1;
+}
+
+static void answer_error(struct api_call *call)
+{
+    json_out_init(&call->out, call->mem, call->out.pretty);
+    error_write(&call->out, &call->err, call->req->path, call->req->request_id);
+    call->res->status = problem_type(call->err.fault[0].kind)->status;
+    call->res->content_type = PROBLEM_TYPE;
+    call->res->body = call->out.text;
+    call->res->body_len = call->out.len;
+    if (call->out.failed)
+        answer_without_memory(call->res);
+    if (call->res->status == 503)
+        call->res->retry_after_s = RETRY_AFTER_S;
+}
+
+static void answer(struct api_call *call)
+{
+    if (call->out.failed) {
+        answer_without_memory(call->res);
+        return;
+    }
+    if (!call->res->status)
+        call->res->status = 200;
+    call->res->content_type = call->produces;
+    call->res->body = call->out.text;
+    call->res->body_len = call->out.len;
+}
+
+static bool is_method(const struct api_call *call, const char *method)
+{
+    return strcmp(call->req->method, method) == 0;
+}
+
+static api_handler *handler_of(const struct api_call *call,
+                               const struct route *route)
+{
+    if (is_method(call, "GET") || is_method(call, "HEAD"))
+        return route->get;
+    return is_method(call, "POST") ? route->post : NULL;
+}
+
+static int check_accept(struct api_call *call, const struct route *route)
+{
+    char plain[TYPES_MAX][64];
+    const char *types[TYPES_MAX];
+    for (size_t i = 0; i < route->n_produces; i++) {
+        size_t n = strcspn(route->produces[i], ";");
+        memcpy(plain[i], route->produces[i], n);
+        plain[i][n] = '\0';
+        types[i] = plain[i];
+    }
+    size_t row = accept_pick(call->req->accept, types, route->n_produces);
+    if (row < route->n_produces) {
+        call->produces = route->produces[row];
+        return 0;
+    }
+    return api_fail(&call->err, PROBLEM_NOT_ACCEPTABLE, NULL,
+                    "Accept is \"%.100s\"; this path answers %s%s%s",
+                    call->req->accept, types[0],
+                    route->n_produces > 1 ? " or " : "",
+                    route->n_produces > 1 ? types[1] : "");
+}
+
+static int body_too_large(struct api_call *call)
+{
+    return api_fail(&call->err, PROBLEM_BODY_TOO_LARGE, NULL,
+                    "the limit is %zu bytes", call->env->body_bytes_max);
+}
+
+/* The head of a request with a body. */
+static int check_body(struct api_call *call)
+{
+    const struct api_request *req = call->req;
+    call->res->accept_post = "application/json";
+    if (req->content_encoding && strcmp(req->content_encoding, "identity") != 0)
+        return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
+                        "Content-Encoding is \"%.60s\"; this version reads "
+                        "bodies that are not encoded",
+                        req->content_encoding);
+    if (!content_is_json(req->content_type))
+        return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
+                        "Content-Type is %s%.100s%s; send application/json in "
+                        "UTF-8",
+                        req->content_type ? "\"" : "",
+                        req->content_type ? req->content_type : "missing",
+                        req->content_type ? "\"" : "");
+    if (req->length_known && req->content_length > call->env->body_bytes_max)
+        return body_too_large(call);
+    call->res->accept_post = NULL;
+    return 0;
+}
+
+static int check_head(struct api_call *call, const struct route *route)
+{
+    if (!route)
+        return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
+                        "no such path; GET /v1 lists what there is");
+    if (!handler_of(call, route) && !is_method(call, "OPTIONS")) {
+        call->res->allow = route->allow;
+        return api_fail(&call->err, PROBLEM_METHOD, NULL,
+                        "%.20s is not a method of this path; it has %s",
+                        call->req->method, route->allow);
+    }
+    if (is_method(call, "OPTIONS"))
+        return 0;
+    if (check_accept(call, route))
+        return -1;
+    return is_method(call, "POST") ? check_body(call) : 0;
+}
+
+bool api_admit(const struct api_env *env, const struct api_request *req,
+               struct arena *mem, struct api_route *route,
+               struct api_response *res)
+{
+    struct api_call call;
+    const struct route *found = route_find(req->path);
+    call_init(&call, env, req, mem, res);
+    *route = (struct api_route){
+        .template = found ? found->path : "(none)",
+        .inline_bytes_max = found ? found->inline_bytes_max : 0,
+    };
+    if (check_head(&call, found) == 0)
+        return true;
+    answer_error(&call);
+    return false;
+}
+
+void api_answer(const struct api_env *env, const struct api_request *req,
+                struct arena *mem, struct api_response *res)
+{
+    struct api_call call;
+    const struct route *route = route_find(req->path);
+    call_init(&call, env, req, mem, res);
+    if (check_head(&call, route)) {
+        answer_error(&call);
+        return;
+    }
+    if (is_method(&call, "OPTIONS")) {
+        res->status = 204;
+        res->allow = route->allow;
+        return;
+    }
+    if (strchr(route->path, '*'))
+        call.rest = req->path + strlen(route->path) - 1;
+    if (handler_of(&call, route)(&call))
+        answer_error(&call);
+    else
+        answer(&call);
+}
+
+void api_overloaded(const struct api_request *req, struct arena *mem,
+                    struct api_response *res)
+{
+    struct api_call call;
+    call_init(&call, NULL, req, mem, res);
+    api_fail(&call.err, PROBLEM_OVERLOADED, NULL,
+             "the queue of requests is full");
+    answer_error(&call);
+}
+
+void api_body_too_large(const struct api_env *env,
+                        const struct api_request *req, struct arena *mem,
+                        struct api_response *res)
+{
+    struct api_call call;
+    call_init(&call, env, req, mem, res);
+    body_too_large(&call);
+    answer_error(&call);
+}

@@ -1,0 +1,76 @@
+/*
+ * From request bytes to response bytes, without sockets or threads.
+ *
+ *   api_admit   looks at a request's head, before any of its body
+ *   api_answer  answers the whole request
+ */
+#ifndef EVALD_API_API_H
+#define EVALD_API_API_H
+
+#include "core/arena.h"
+#include "core/parallel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define EVALD_VERSION "0.1.0"
+
+/* What the server is and allows, as far as answers depend on it. */
+struct api_env {
+    const struct parallel *par;
+    size_t body_bytes_max;
+    size_t workers;
+    bool draining; /* shutting down: not ready for new work */
+};
+
+/* Strings are borrowed; a header that was not sent is NULL. */
+struct api_request {
+    const char *method;
+    const char *path;  /* without the query */
+    const char *query; /* after the '?', or "" */
+    const char *accept, *content_type, *content_encoding;
+    const char *request_id;
+    bool length_known; /* content_length was sent */
+    size_t content_length;
+    const char *body; /* of the whole request */
+    size_t body_len;
+};
+
+struct api_response {
+    int status;
+    const char *content_type; /* static; NULL = no body */
+    const char *allow;        /* methods of the path, for Allow */
+    const char *accept_post;  /* for Accept-Post, or NULL */
+    int retry_after_s;        /* for Retry-After, or 0 */
+    char *body;               /* in the arena */
+    size_t body_len;
+    double parse_ms, compute_ms, encode_ms; /* for Server-Timing; 0 = none */
+};
+
+/* The route that a path leads to: what the server must know of it. */
+struct api_route {
+    const char *template;    /* for logs and metrics: bounded in number */
+    size_t inline_bytes_max; /* bodies beyond this are work for a worker */
+};
+
+/*
+ * Looks at the head of a request.  True: go on, read the body, then call
+ * api_answer.  False: *res is the answer already, and the body need not come.
+ * *route is set either way.
+ */
+bool api_admit(const struct api_env *env, const struct api_request *req,
+               struct arena *mem, struct api_route *route,
+               struct api_response *res) __attribute__((warn_unused_result));
+
+/* Answers an admitted request; cannot fail, as an error is an answer too. */
+void api_answer(const struct api_env *env, const struct api_request *req,
+                struct arena *mem, struct api_response *res);
+
+/* Answers that only the server knows are due. */
+void api_overloaded(const struct api_request *req, struct arena *mem,
+                    struct api_response *res);
+void api_body_too_large(const struct api_env *env,
+                        const struct api_request *req, struct arena *mem,
+                        struct api_response *res);
+
+#endif

@@ -1,0 +1,207 @@
+/* Scoring a decoded request, and what deserves a word about it. */
+#include "api/detection.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct api_error *err)
+{
+    return api_fail(err, PROBLEM_MEMORY, NULL,
+                    "scoring needs more than the memory of one request");
+}
+
+/* Every detection must lie on an image of the ground truth. */
+static int refuse_unknown_images(const struct detection_request *req,
+                                 const struct coco_index *ix,
+                                 struct api_error *err)
+{
+    for (size_t i = 0; i < req->dt.n && !api_full(err); i++) {
+        char pointer[POINTER_BYTES];
+        if (ix->dt_image[i] != COCO_UNKNOWN)
+            continue;
+        snprintf(pointer, sizeof(pointer), "/detections/%zu/image_id", i);
+        api_fail(err, PROBLEM_UNKNOWN_IMAGE, pointer,
+                 "detections[%zu] is on image %lld, which is not in the ground "
+                 "truth (%zu of %zu detections are on such images)",
+                 i, (long long)req->dt.image_id[i], ix->unknown_image_dt,
+                 req->dt.n);
+    }
+    return -1;
+}
+
+struct named {
+    int64_t id;
+    size_t place;
+    const char *name;
+};
+
+static int by_id_then_place(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int c = (x->id > y->id) - (x->id < y->id);
+    return c ? c : (x->place > y->place) - (x->place < y->place);
+}
+
+/* The names in the order of the index's categories; of two the last. */
+static int name_categories(struct detection_report *rep, struct arena *mem)
+{
+    const struct detection_request *req = rep->req;
+    size_t n = req->gt.n_categories;
+    struct named *sorted = arena_alloc(mem, n, sizeof(*sorted));
+    rep->name = arena_alloc(mem, n, sizeof(*rep->name));
+    if (mem->failed)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] =
+            (struct named){req->gt.category[i], i, req->category_name[i]};
+    qsort(sorted, n, sizeof(*sorted), by_id_then_place);
+    for (size_t i = 0, k = 0; i < n; i++) {
+        rep->name[k] = sorted[i].name;
+        if (i + 1 < n && sorted[i + 1].id != sorted[i].id)
+            k++;
+    }
+    return 0;
+}
+
+int detection_score(const struct detection_request *req,
+                    struct detection_report *rep, struct arena *mem,
+                    const struct parallel *par, struct api_error *err)
+{
+    struct coco_wanted wanted = {
+        .scores = req->outputs & OUTPUT_ARRAYS,
+        .images = req->outputs & OUTPUT_PER_IMAGE,
+    };
+    *rep = (struct detection_report){
+        .req = req,
+        .result = {.protocol = &req->protocol, .gt = &req->gt, .dt = &req->dt},
+    };
+    struct coco_index *ix = &rep->result.index;
+    if (coco_index(ix, &req->gt, &req->dt, req->protocol.use_categories, mem,
+                   par))
+        return no_memory(err);
+    if (ix->unknown_image_dt)
+        return refuse_unknown_images(req, ix, err);
+    if (name_categories(rep, mem) || coco_score(&rep->result, wanted, mem, par))
+        return no_memory(err);
+    for (size_t i = 0; i < coco_number_count(&req->protocol); i++) {
+        struct coco_number number = coco_number(&req->protocol, i);
+        rep->value[i] = coco_value(&rep->result, &number, COCO_ALL_CLASSES);
+    }
+    if (!wanted.images)
+        return 0;
+    rep->image = arena_alloc(mem, ix->n_images, sizeof(*rep->image));
+    if (!rep->image || coco_images(&rep->result, rep->image, mem, par))
+        return no_memory(err);
+    return 0;
+}
+
+/* A list of warnings being made. */
+struct list {
+    struct detection_warning *w;
+    size_t n;
+};
+
+static void warn(struct list *l, size_t count, const char *code,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void warn(struct list *l, size_t count, const char *code,
+                 const char *format, ...)
+{
+    if (count == 0)
+        return;
+    struct detection_warning *w = &l->w[l->n++];
+    va_list args;
+    *w = (struct detection_warning){.code = code, .count = count};
+    va_start(args, format);
+    vsnprintf(w->detail, sizeof(w->detail), format, args);
+    va_end(args);
+}
+
+/* Why a number of the summary cannot be given. */
+enum reason { NO_LIMIT, NO_IOU, NO_AREA, NO_GROUND_TRUTH, REASONS };
+
+static enum reason why_undefined(const struct coco_protocol *p,
+                                 const struct coco_number *number)
+{
+    bool limit = false, iou = number->iou <= 0, area = false;
+    for (size_t i = 0; i < COCO_LIMITS; i++)
+        limit |= p->max_detections[i] == number->limit;
+    for (size_t i = 0; i < p->n_iou; i++)
+        iou |= p->iou[i] == number->iou;
+    for (size_t i = 0; i < p->n_areas; i++)
+        area |= strcmp(p->area[i].name, number->area) == 0;
+    return !limit  ? NO_LIMIT
+           : !iou  ? NO_IOU
+           : !area ? NO_AREA
+                   : NO_GROUND_TRUTH;
+}
+
+/* One warning per reason, naming the numbers that it makes undefined. */
+static void warn_undefined(struct list *l, const struct detection_report *rep)
+{
+    static const struct {
+        const char *code, *detail;
+    } reasons[REASONS] = {
+        [NO_LIMIT] = {"undefined_max_detections",
+                      "100 is not among max_detections"},
+        [NO_IOU] = {"undefined_iou_threshold",
+                    "iou_thresholds has not exactly 0.5 or 0.75"},
+        [NO_AREA] = {"undefined_area_range",
+                     "area_ranges has no range of that name"},
+        [NO_GROUND_TRUTH] = {"undefined_no_ground_truth",
+                             "no ground truth counts in that area range"},
+    };
+    const struct coco_protocol *p = &rep->req->protocol;
+    char names[REASONS][DETAIL_BYTES / 2] = {""};
+    size_t count[REASONS] = {0};
+    for (size_t i = 0; i < coco_number_count(p); i++) {
+        struct coco_number number = coco_number(p, i);
+        if (rep->value[i] > -1)
+            continue;
+        enum reason r = why_undefined(p, &number);
+        size_t len = strlen(names[r]);
+        snprintf(names[r] + len, sizeof(names[r]) - len, "%s%s",
+                 count[r]++ ? ", " : "", number.name);
+    }
+    for (size_t r = 0; r < REASONS; r++)
+        warn(l, count[r], reasons[r].code, "%s undefined (null): %s", names[r],
+             reasons[r].detail);
+}
+
+size_t detection_warnings(const struct detection_report *rep,
+                          struct detection_warning w[DETECTION_WARNINGS_MAX])
+{
+    const struct detection_oddities *odd = &rep->req->odd;
+    const struct coco_index *ix = &rep->result.index;
+    const struct coco_protocol *p = &rep->req->protocol;
+    struct list l = {w, 0};
+    warn(&l, ix->unknown_category_dt, "unknown_category_detections",
+         "detections of categories that the ground truth does not list were "
+         "left out");
+    warn(&l, ix->unknown_gt, "unknown_ground_truth",
+         "annotations of images or categories that the ground truth does not "
+         "list were left out");
+    warn(&l, rep->result.matches.cut, "detections_cut",
+         "detections beyond the best %u of their image%s were not scored",
+         p->max_detections[COCO_LIMITS - 1],
+         p->use_categories ? " and category" : "");
+    warn(&l, ix->zero_gt_ids, "ground_truth_id_zero",
+         "annotations have id 0; as in pycocotools a detection that meets one "
+         "counts as a false positive: number annotations from 1");
+    warn(&l, odd->ignore_overwritten, "ignore_overwritten",
+         "annotations have an ignore that differs from iscrowd; iscrowd "
+         "decides, as in pycocotools");
+    warn(&l, ix->duplicate_gt_ids, "duplicate_annotation_ids",
+         "annotations have the id of a later one, which replaces them");
+    warn(&l, odd->duplicate_categories, "duplicate_category_ids",
+         "categories have the id of another one; the last name is shown");
+    warn(&l, odd->negative_size, "negative_box_size",
+         "boxes have negative width or height; they overlap nothing, so they "
+         "match nothing: is bbox x, y, width, height?");
+    warn(&l, odd->missing_area, "missing_area",
+         "annotations have no area; width times height was taken");
+    warn_undefined(&l, rep);
+    return l.n;
+}

@@ -1,0 +1,103 @@
+/*
+ * Detection scoring: what a request asks, and its answer.  The HTTP endpoint
+ * and the command line are the same calls.
+ *
+ *   decode_* -> detection_index -> coco_score -> detection_write or _text
+ */
+#ifndef EVALD_API_DETECTION_H
+#define EVALD_API_DETECTION_H
+
+#include "api/error.h"
+#include "api/json_out.h"
+#include "core/coco.h"
+
+/* Outputs a request may ask for, one bit each. */
+enum detection_output {
+    OUTPUT_SUMMARY = 1,
+    OUTPUT_PER_CLASS = 2,
+    OUTPUT_PER_IMAGE = 4,
+    OUTPUT_ARRAYS = 8,
+};
+
+/* Things in the input that are scored as COCO does, but deserve a word. */
+struct detection_oddities {
+    size_t missing_area;       /* annotations: width times height was taken */
+    size_t ignore_overwritten; /* annotations whose ignore iscrowd overruled */
+    size_t negative_size;      /* boxes of annotations and detections */
+    size_t duplicate_categories;
+};
+
+struct detection_request {
+    struct coco_protocol protocol;
+    unsigned outputs; /* of enum detection_output */
+    struct coco_ground_truth gt;
+    const char **category_name; /* per row of gt.category, or NULL */
+    struct coco_detections dt;
+    struct detection_oddities odd;
+};
+
+/* COCO's own protocol, the output summary, no data. */
+void detection_request_init(struct detection_request *req);
+
+/*
+ * The one small interface to reading: bytes to columns.  Each fills its part
+ * of *req from a JSON text, with memory from mem (nothing of the text is
+ * kept), and returns 0, or -1 with *err set.
+ *   body          {"ground_truth", "detections", "parameters", "outputs"}
+ *   ground_truth  {"images", "annotations", "categories"}, as COCO's files
+ *   detections    a list of {"image_id", "category_id", "bbox", "score"}, as
+ *                 COCO's result files, or an object of these four columns
+ *   parameters    an object of members of section "parameters"
+ */
+int decode_body(const char *text, size_t len, struct detection_request *req,
+                struct arena *mem, struct api_error *err);
+int decode_ground_truth(const char *text, size_t len,
+                        struct detection_request *req, struct arena *mem,
+                        struct api_error *err);
+int decode_detections(const char *text, size_t len,
+                      struct detection_request *req, struct arena *mem,
+                      struct api_error *err);
+int decode_parameters(const char *text, size_t len,
+                      struct detection_request *req, struct arena *mem,
+                      struct api_error *err);
+
+/* A scored request: what the writers show. */
+struct detection_report {
+    const struct detection_request *req;
+    struct coco_result result;
+    double value[COCO_VALUES_MAX]; /* per coco_number, over all categories */
+    struct coco_image *image;      /* n_images, or NULL if not asked for */
+    const char **name;             /* per category of the index, or NULL */
+};
+
+/*
+ * Scores req into *rep.  0, or -1 with *err set: detections of unknown
+ * images, duplicate image ids, or no memory.
+ */
+int detection_score(const struct detection_request *req,
+                    struct detection_report *rep, struct arena *mem,
+                    const struct parallel *par, struct api_error *err);
+
+/* The answer as a JSON object with the outputs that req asked for. */
+void detection_write(struct json_out *out, const struct detection_report *rep);
+
+/*
+ * The answer as text: pycocotools' twelve lines, character for character,
+ * then a table per further output asked for.
+ */
+void detection_text(struct json_out *out, const struct detection_report *rep);
+
+/* One thing worth a word.  detail is a sentence part, count how often. */
+struct detection_warning {
+    const char *code;
+    size_t count;
+    char detail[DETAIL_BYTES];
+};
+
+enum { DETECTION_WARNINGS_MAX = 16 };
+
+/* Fills w with what applies and returns how many. */
+size_t detection_warnings(const struct detection_report *rep,
+                          struct detection_warning w[DETECTION_WARNINGS_MAX]);
+
+#endif

@@ -1,0 +1,275 @@
+/* What to measure and what to answer with. */
+#include "api/detection_read.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Reads one parameter into the protocol. */
+typedef int read_parameter(const json_t *v, const struct at *at,
+                           struct coco_protocol *p, struct api_error *err);
+
+/* A number from lo to hi. */
+static int read_within(const json_t *v, const struct at *at, double lo,
+                       double hi, double *out, struct api_error *err)
+{
+    if (read_number(v, at, out, err))
+        return -1;
+    if (!(*out >= lo && *out <= hi))
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %.17g, must be from %g to %g", *out, lo, hi);
+    return 0;
+}
+
+/* An array of 1 to max numbers from 0 to 1. */
+static int read_fractions(const json_t *v, const struct at *at, size_t max,
+                          double *out, size_t *n, struct api_error *err)
+{
+    if (read_array(v, at, err))
+        return -1;
+    *n = json_array_size(v);
+    if (*n == 0 || *n > max)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu values, must have 1 to %zu", *n, max);
+    for (size_t i = 0; i < *n; i++)
+        if (read_within(json_array_get(v, i), &(struct at){at, NULL, i}, 0, 1,
+                        &out[i], err))
+            return -1;
+    return 0;
+}
+
+static int read_iou_type(const json_t *v, const struct at *at,
+                         struct coco_protocol *p, struct api_error *err)
+{
+    static const char *const types[] = {"bbox", "segm", "keypoints"};
+    size_t row;
+    (void)p;
+    if (read_choice(v, at, types, COUNT(types), &row, err))
+        return -1;
+    if (row != 0)
+        return at_fail(err, PROBLEM_NOT_OFFERED, at,
+                       "is \"%s\"; this version scores boxes: use \"bbox\"",
+                       types[row]);
+    return 0;
+}
+
+static int read_iou_thresholds(const json_t *v, const struct at *at,
+                               struct coco_protocol *p, struct api_error *err)
+{
+    return read_fractions(v, at, COCO_IOU_MAX, p->iou, &p->n_iou, err);
+}
+
+static int read_recall_thresholds(const json_t *v, const struct at *at,
+                                  struct coco_protocol *p,
+                                  struct api_error *err)
+{
+    if (read_fractions(v, at, COCO_RECALL_MAX, p->recall, &p->n_recall, err))
+        return -1;
+    for (size_t i = 1; i < p->n_recall; i++)
+        if (p->recall[i] <= p->recall[i - 1])
+            return at_fail(err, PROBLEM_INVALID_VALUE,
+                           &(struct at){at, NULL, i},
+                           "is %.17g after %.17g; the thresholds must rise",
+                           p->recall[i], p->recall[i - 1]);
+    return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Three, as the summary's recalls are of the first, second and third. */
+static int read_max_detections(const json_t *v, const struct at *at,
+                               struct coco_protocol *p, struct api_error *err)
+{
+    if (read_array(v, at, err))
+        return -1;
+    if (json_array_size(v) != COCO_LIMITS)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu values, must have 3, such as [1, 10, 100]",
+                       json_array_size(v));
+    for (size_t i = 0; i < COCO_LIMITS; i++) {
+        struct at item = {at, NULL, i};
+        int64_t n;
+        if (read_integer(json_array_get(v, i), &item, &n, err))
+            return -1;
+        if (n < 1 || n > INT32_MAX)
+            return at_fail(err, PROBLEM_INVALID_VALUE, &item,
+                           "is %lld, must be from 1 to %d", (long long)n,
+                           INT32_MAX);
+        p->max_detections[i] = (uint32_t)n;
+    }
+    qsort(p->max_detections, COCO_LIMITS, sizeof(uint32_t), by_value);
+    for (size_t i = 1; i < COCO_LIMITS; i++)
+        if (p->max_detections[i] == p->max_detections[i - 1])
+            return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                           "has %u twice; the three must differ",
+                           p->max_detections[i]);
+    return 0;
+}
+
+static int read_area(const char *name, const json_t *v, const struct at *at,
+                     struct coco_area *out, struct api_error *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    size_t len = strlen(name);
+    if (len == 0 || len > COCO_AREA_NAME_MAX || strspn(name, letters) != len)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is no name of an area range: 1 to %d letters, digits, "
+                       "'_', '-' or '.'",
+                       COCO_AREA_NAME_MAX);
+    memcpy(out->name, name, len + 1);
+    if (read_array(v, at, err))
+        return -1;
+    if (json_array_size(v) != 2)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu numbers, must have 2: lowest and highest area",
+                       json_array_size(v));
+    if (read_number(json_array_get(v, 0), &(struct at){at, NULL, 0}, &out->lo,
+                    err) ||
+        read_number(json_array_get(v, 1), &(struct at){at, NULL, 1}, &out->hi,
+                    err))
+        return -1;
+    if (out->lo > out->hi)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is [%g, %g]: the lowest area is above the highest",
+                       out->lo, out->hi);
+    return 0;
+}
+
+static int read_area_ranges(const json_t *v, const struct at *at,
+                            struct coco_protocol *p, struct api_error *err)
+{
+    if (read_object(v, at, err))
+        return -1;
+    size_t n = json_object_size(v);
+    if (n > COCO_AREAS_MAX)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu ranges, may have %d", n, COCO_AREAS_MAX);
+    const char *name;
+    json_t *range;
+    p->n_areas = 0;
+    p->area_all = COCO_AREAS_MAX;
+    json_object_foreach((json_t *)(uintptr_t)v, name, range)
+    {
+        if (read_area(name, range, &(struct at){at, name, 0},
+                      &p->area[p->n_areas], err))
+            return -1;
+        if (strcmp(name, "all") == 0)
+            p->area_all = p->n_areas;
+        p->n_areas++;
+    }
+    if (p->area_all == COCO_AREAS_MAX)
+        return at_fail(err, PROBLEM_MISSING_MEMBER, at,
+                       "must have the range \"all\", such as [0, 1e10]");
+    return 0;
+}
+
+static int read_use_categories(const json_t *v, const struct at *at,
+                               struct coco_protocol *p, struct api_error *err)
+{
+    if (!json_is_boolean(v))
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %s, must be true or false", json_kind(v));
+    p->use_categories = json_is_true(v);
+    return 0;
+}
+
+static int read_score_threshold(const json_t *v, const struct at *at,
+                                struct coco_protocol *p, struct api_error *err)
+{
+    return read_number(v, at, &p->score_threshold, err);
+}
+
+static int read_per_image_iou(const json_t *v, const struct at *at,
+                              struct coco_protocol *p, struct api_error *err)
+{
+    return read_within(v, at, 0, 1, &p->per_image_iou, err);
+}
+
+static int read_summation(const json_t *v, const struct at *at,
+                          struct coco_protocol *p, struct api_error *err)
+{
+    static const char *const names[] = {"numpy1", "numpy2"};
+    size_t row;
+    if (read_choice(v, at, names, COUNT(names), &row, err))
+        return -1;
+    p->summation = row == 0 ? COCO_NUMPY1 : COCO_NUMPY2;
+    return 0;
+}
+
+static const char *const names[] = {
+    "iou_type",       "iou_thresholds",  "recall_thresholds",
+    "max_detections", "area_ranges",     "use_categories",
+    "summation",      "score_threshold", "per_image_iou",
+};
+static read_parameter *const readers[COUNT(names)] = {
+    read_iou_type,       read_iou_thresholds,  read_recall_thresholds,
+    read_max_detections, read_area_ranges,     read_use_categories,
+    read_summation,      read_score_threshold, read_per_image_iou,
+};
+
+int read_parameters(const json_t *v, const struct at *at,
+                    struct detection_request *req, struct api_error *err)
+{
+    if (!v)
+        return 0;
+    if (read_object(v, at, err))
+        return -1;
+    read_known(v, at, names, COUNT(names), err);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const json_t *m = json_object_get(v, names[i]);
+        if (m)
+            readers[i](m, &(struct at){at, names[i], 0}, &req->protocol, err);
+    }
+    return err->n ? -1 : 0;
+}
+
+/* Outputs in the order of API; those without a bit are not there yet. */
+static const struct {
+    const char *name;
+    unsigned bit;
+} outputs[] = {
+    {"summary", OUTPUT_SUMMARY},
+    {"per_class", OUTPUT_PER_CLASS},
+    {"per_image", OUTPUT_PER_IMAGE},
+    {"arrays", OUTPUT_ARRAYS},
+    {"curves", 0},
+    {"operating_points", 0},
+    {"confusion", 0},
+    {"errors", 0},
+    {"calibration", 0},
+    {"intervals", 0},
+};
+
+int read_outputs(const json_t *v, const struct at *at,
+                 struct detection_request *req, struct api_error *err)
+{
+    const char *known[COUNT(outputs)];
+    for (size_t i = 0; i < COUNT(outputs); i++)
+        known[i] = outputs[i].name;
+    if (!v)
+        return 0;
+    if (read_array(v, at, err))
+        return -1;
+    req->outputs = 0;
+    for (size_t i = 0; i < json_array_size(v) && !api_full(err); i++) {
+        struct at item = {at, NULL, i};
+        size_t row;
+        if (read_choice(json_array_get(v, i), &item, known, COUNT(known), &row,
+                        err))
+            continue;
+        req->outputs |= outputs[row].bit;
+        if (!outputs[row].bit)
+            at_fail(err, PROBLEM_NOT_OFFERED, &item,
+                    "is \"%s\", which this version does not compute yet; it "
+                    "has summary, per_class, per_image and arrays",
+                    known[row]);
+    }
+    return err->n ? -1 : 0;
+}

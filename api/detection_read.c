@@ -1,0 +1,328 @@
+/*
+ * COCO's JSON to columns, through jansson.  Faults are collected, up to
+ * FAULTS_MAX, so that a client sees more than the first of them.
+ */
+#include "api/detection_read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The columns of a list of objects, being filled. */
+struct reader {
+    struct detection_request *req;
+    struct arena *mem;
+    struct api_error *err;
+};
+
+static int no_memory(struct api_error *err)
+{
+    return api_fail(err, PROBLEM_MEMORY, NULL,
+                    "the columns do not fit in the memory of one request");
+}
+
+/* The member key of the object v, or NULL; *at becomes its place. */
+static const json_t *member(const json_t *v, const char *key,
+                            const struct at *in, struct at *at)
+{
+    *at = (struct at){in, key, 0};
+    return json_object_get(v, key);
+}
+
+static int member_integer(const json_t *v, const char *key, const struct at *in,
+                          int64_t *out, struct api_error *err)
+{
+    struct at at;
+    const json_t *m = member(v, key, in, &at);
+    return read_integer(m, &at, out, err);
+}
+
+static int member_number(const json_t *v, const char *key, const struct at *in,
+                         double *out, struct api_error *err)
+{
+    struct at at;
+    const json_t *m = member(v, key, in, &at);
+    return read_number(m, &at, out, err);
+}
+
+/* Four numbers x, y, width, height. */
+static int read_box(const json_t *v, const struct at *at, double *out,
+                    struct reader *r)
+{
+    if (read_array(v, at, r->err))
+        return -1;
+    if (json_array_size(v) != 4)
+        return at_fail(r->err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu numbers, must have 4: x, y, width, height",
+                       json_array_size(v));
+    int rc = 0;
+    for (size_t i = 0; i < 4; i++)
+        rc |= read_number(json_array_get(v, i), &(struct at){at, NULL, i},
+                          &out[i], r->err);
+    if (rc == 0)
+        r->req->odd.negative_size += out[2] < 0 || out[3] < 0;
+    return rc;
+}
+
+static int member_box(const json_t *v, const struct at *in, double *out,
+                      struct reader *r)
+{
+    struct at at;
+    const json_t *m = member(v, "bbox", in, &at);
+    return read_box(m, &at, out, r);
+}
+
+/* true, false, or an integer that is 0 or not; a missing member is 0. */
+static int read_flag(const json_t *v, const struct at *at, uint8_t *out,
+                     struct api_error *err)
+{
+    *out = 0;
+    if (!v)
+        return 0;
+    if (!json_is_integer(v) && !json_is_boolean(v))
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %s, must be 0, 1 or a boolean", json_kind(v));
+    *out = json_is_true(v) || json_integer_value(v) != 0;
+    return 0;
+}
+
+/* Reads item i of a list, in *v, which is known to be an object. */
+typedef void read_item(struct reader *r, const json_t *v, const struct at *at,
+                       size_t i);
+
+static int read_list(const json_t *list, const struct at *at, read_item *item,
+                     struct reader *r)
+{
+    size_t n = json_array_size(list);
+    for (size_t i = 0; i < n && !api_full(r->err); i++) {
+        const json_t *v = json_array_get(list, i);
+        struct at here = {at, NULL, i};
+        if (read_object(v, &here, r->err) == 0)
+            item(r, v, &here, i);
+    }
+    return r->err->n ? -1 : 0;
+}
+
+/* The columns are const for all but their reader. */
+#define COLUMN(column) ((void *)(uintptr_t)(column))
+
+static void read_image(struct reader *r, const json_t *v, const struct at *at,
+                       size_t i)
+{
+    int64_t *id = COLUMN(r->req->gt.image);
+    member_integer(v, "id", at, &id[i], r->err);
+}
+
+static void read_category(struct reader *r, const json_t *v,
+                          const struct at *at, size_t i)
+{
+    int64_t *id = COLUMN(r->req->gt.category);
+    member_integer(v, "id", at, &id[i], r->err);
+    struct at here;
+    const json_t *name = member(v, "name", at, &here);
+    r->req->category_name[i] = NULL;
+    if (!name || json_is_null(name))
+        return;
+    if (!json_is_string(name)) {
+        at_fail(r->err, PROBLEM_INVALID_VALUE, &here, "is %s, must be a string",
+                json_kind(name));
+        return;
+    }
+    size_t bytes = json_string_length(name) + 1;
+    char *copy = arena_alloc(r->mem, bytes, 1);
+    if (copy)
+        memcpy(copy, json_string_value(name), bytes);
+    else
+        no_memory(r->err);
+    r->req->category_name[i] = copy;
+}
+
+static void read_annotation(struct reader *r, const json_t *v,
+                            const struct at *at, size_t i)
+{
+    struct coco_ground_truth *gt = &r->req->gt;
+    int64_t *id = COLUMN(gt->id), *image = COLUMN(gt->image_id);
+    int64_t *category = COLUMN(gt->category_id);
+    double *box = (double *)COLUMN(gt->box) + 4 * i;
+    double *area = (double *)COLUMN(gt->area) + i;
+    uint8_t *crowd = (uint8_t *)COLUMN(gt->crowd) + i, ignore;
+    struct at here;
+    member_integer(v, "id", at, &id[i], r->err);
+    member_integer(v, "image_id", at, &image[i], r->err);
+    member_integer(v, "category_id", at, &category[i], r->err);
+    int no_box = member_box(v, at, box, r);
+    const json_t *m = member(v, "area", at, &here);
+    if (m) {
+        read_number(m, &here, area, r->err);
+    } else if (!no_box) {
+        *area = box[2] * box[3];
+        r->req->odd.missing_area++;
+    }
+    m = member(v, "iscrowd", at, &here);
+    read_flag(m, &here, crowd, r->err);
+    m = member(v, "ignore", at, &here);
+    if (m && read_flag(m, &here, &ignore, r->err) == 0)
+        r->req->odd.ignore_overwritten += ignore != *crowd;
+}
+
+static void read_detection(struct reader *r, const json_t *v,
+                           const struct at *at, size_t i)
+{
+    struct coco_detections *dt = &r->req->dt;
+    int64_t *image = COLUMN(dt->image_id), *category = COLUMN(dt->category_id);
+    double *box = COLUMN(dt->box), *score = COLUMN(dt->score);
+    member_integer(v, "image_id", at, &image[i], r->err);
+    member_integer(v, "category_id", at, &category[i], r->err);
+    member_box(v, at, box + 4 * i, r);
+    member_number(v, "score", at, &score[i], r->err);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = **(const int64_t *const *)a, y = **(const int64_t *const *)b;
+    return (x > y) - (x < y);
+}
+
+/* Counts equal neighbours among n ids; of images they are faults. */
+static int check_duplicates(const int64_t *id, size_t n, const struct at *at,
+                            size_t *count, bool refuse, struct reader *r)
+{
+    const int64_t **sorted = arena_alloc(r->mem, n, sizeof(*sorted));
+    if (!sorted)
+        return no_memory(r->err);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &id[i];
+    qsort(sorted, n, sizeof(*sorted), by_id);
+    for (size_t i = 1; i < n; i++) {
+        if (*sorted[i] != *sorted[i - 1])
+            continue;
+        ++*count;
+        if (!refuse)
+            continue;
+        bool later = sorted[i] > sorted[i - 1];
+        size_t a = (size_t)(sorted[i - later] - id);
+        size_t b = (size_t)(sorted[i - !later] - id);
+        struct at item = {at, NULL, b};
+        at_fail(r->err, PROBLEM_DUPLICATE_IMAGE, &(struct at){&item, "id", 0},
+                "is %lld, the id of image %zu already", (long long)id[b], a);
+    }
+    return r->err->n ? -1 : 0;
+}
+
+/* The columns of gt for this many rows. */
+static int alloc_ground_truth(struct detection_request *req, size_t images,
+                              size_t annotations, size_t categories,
+                              struct arena *mem)
+{
+    size_t n = annotations;
+    req->gt = (struct coco_ground_truth){
+        .n_images = images,
+        .n_categories = categories,
+        .n = n,
+        .image = arena_alloc(mem, images, sizeof(int64_t)),
+        .category = arena_alloc(mem, categories, sizeof(int64_t)),
+        .id = arena_alloc(mem, n, sizeof(int64_t)),
+        .image_id = arena_alloc(mem, n, sizeof(int64_t)),
+        .category_id = arena_alloc(mem, n, sizeof(int64_t)),
+        .box = arena_alloc(mem, n, 4 * sizeof(double)),
+        .area = arena_alloc(mem, n, sizeof(double)),
+        .crowd = arena_alloc(mem, n, sizeof(uint8_t)),
+    };
+    req->category_name =
+        arena_alloc(mem, categories, sizeof(*req->category_name));
+    return mem->failed ? -1 : 0;
+}
+
+int read_ground_truth(const json_t *v, const struct at *at,
+                      struct detection_request *req, struct arena *mem,
+                      struct api_error *err)
+{
+    struct reader r = {req, mem, err};
+    struct at at_images, at_annotations, at_categories;
+    if (read_object(v, at, err))
+        return -1;
+    const json_t *images = member(v, "images", at, &at_images);
+    const json_t *annotations = member(v, "annotations", at, &at_annotations);
+    const json_t *categories = member(v, "categories", at, &at_categories);
+    read_array(images, &at_images, err);
+    read_array(annotations, &at_annotations, err);
+    read_array(categories, &at_categories, err);
+    if (err->n)
+        return -1;
+    if (alloc_ground_truth(req, json_array_size(images),
+                           json_array_size(annotations),
+                           json_array_size(categories), mem))
+        return no_memory(err);
+    size_t ignored = 0;
+    if (read_list(images, &at_images, read_image, &r) == 0)
+        check_duplicates(req->gt.image, req->gt.n_images, &at_images, &ignored,
+                         true, &r);
+    if (read_list(categories, &at_categories, read_category, &r) == 0)
+        check_duplicates(req->gt.category, req->gt.n_categories, &at_categories,
+                         &req->odd.duplicate_categories, false, &r);
+    return read_list(annotations, &at_annotations, read_annotation, &r);
+}
+
+static int alloc_detections(struct coco_detections *dt, size_t n,
+                            struct arena *mem)
+{
+    *dt = (struct coco_detections){
+        .n = n,
+        .image_id = arena_alloc(mem, n, sizeof(int64_t)),
+        .category_id = arena_alloc(mem, n, sizeof(int64_t)),
+        .box = arena_alloc(mem, n, 4 * sizeof(double)),
+        .score = arena_alloc(mem, n, sizeof(double)),
+    };
+    return mem->failed ? -1 : 0;
+}
+
+/* One array per member, all of the same length. */
+static int read_columns(const json_t *v, const struct at *at, struct reader *r)
+{
+    static const char *const names[] = {"image_id", "category_id", "bbox",
+                                        "score"};
+    enum { COLUMNS = sizeof(names) / sizeof(names[0]) };
+    const json_t *column[COLUMNS];
+    struct at here[COLUMNS];
+    for (size_t c = 0; c < COLUMNS; c++) {
+        column[c] = member(v, names[c], at, &here[c]);
+        read_array(column[c], &here[c], r->err);
+    }
+    if (r->err->n)
+        return -1;
+    size_t n = json_array_size(column[0]);
+    for (size_t c = 1; c < COLUMNS; c++)
+        if (json_array_size(column[c]) != n)
+            return at_fail(r->err, PROBLEM_INVALID_VALUE, &here[c],
+                           "has %zu items, image_id has %zu",
+                           json_array_size(column[c]), n);
+    struct coco_detections *dt = &r->req->dt;
+    if (alloc_detections(dt, n, r->mem))
+        return no_memory(r->err);
+    int64_t *image = COLUMN(dt->image_id), *category = COLUMN(dt->category_id);
+    double *box = COLUMN(dt->box), *score = COLUMN(dt->score);
+    for (size_t i = 0; i < n && !api_full(r->err); i++) {
+        struct at item[COLUMNS];
+        for (size_t c = 0; c < COLUMNS; c++)
+            item[c] = (struct at){&here[c], NULL, i};
+        read_integer(json_array_get(column[0], i), &item[0], &image[i], r->err);
+        read_integer(json_array_get(column[1], i), &item[1], &category[i],
+                     r->err);
+        read_box(json_array_get(column[2], i), &item[2], box + 4 * i, r);
+        read_number(json_array_get(column[3], i), &item[3], &score[i], r->err);
+    }
+    return r->err->n ? -1 : 0;
+}
+
+int read_detections(const json_t *v, const struct at *at,
+                    struct detection_request *req, struct arena *mem,
+                    struct api_error *err)
+{
+    struct reader r = {req, mem, err};
+    if (json_is_object(v))
+        return read_columns(v, at, &r);
+    if (read_array(v, at, err))
+        return -1;
+    if (alloc_detections(&req->dt, json_array_size(v), mem))
+        return no_memory(err);
+    return read_list(v, at, read_detection, &r);
+}

@@ -1,0 +1,20 @@
+/* Parts of a detection request, from jansson's documents to columns. */
+#ifndef EVALD_API_DETECTION_READ_H
+#define EVALD_API_DETECTION_READ_H
+
+#include "api/detection.h"
+#include "api/json_read.h"
+
+/* v may be NULL for a missing member; 0, or -1 with *err set. */
+int read_ground_truth(const json_t *v, const struct at *at,
+                      struct detection_request *req, struct arena *mem,
+                      struct api_error *err);
+int read_detections(const json_t *v, const struct at *at,
+                    struct detection_request *req, struct arena *mem,
+                    struct api_error *err);
+int read_parameters(const json_t *v, const struct at *at,
+                    struct detection_request *req, struct api_error *err);
+int read_outputs(const json_t *v, const struct at *at,
+                 struct detection_request *req, struct api_error *err);
+
+#endif

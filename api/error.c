@@ -1,0 +1,138 @@
+#include "api/error.h"
+
+#include "api/json_out.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct problem_type types[PROBLEM_COUNT] = {
+    [PROBLEM_MALFORMED_JSON] =
+        {"malformed-json", 400, "The body is not valid JSON",
+         "The detail gives line, column and byte offset of the first fault. "
+         "Common causes: NaN or Infinity written as bare words, a trailing "
+         "comma, single quotes, a key given twice, a byte order mark."},
+    [PROBLEM_BAD_REQUEST] = {"bad-request", 400,
+                             "The request is not valid HTTP",
+                             "A header or the request line is malformed."},
+    [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is nothing at this path",
+                           "GET /v1 lists what the server offers."},
+    [PROBLEM_METHOD] = {"method-not-allowed", 405,
+                        "This path has no such method",
+                        "The Allow header lists the methods that it has."},
+    [PROBLEM_NOT_ACCEPTABLE] =
+        {"not-acceptable", 406, "No representation that Accept asks for",
+         "Leave Accept out, or name one of the types in the detail."},
+    [PROBLEM_LENGTH_REQUIRED] =
+        {"length-required", 411, "The body's framing is missing",
+         "Send Content-Length, or Transfer-Encoding: chunked."},
+    [PROBLEM_BODY_TOO_LARGE] =
+        {"body-too-large", 413, "The body is larger than the server takes",
+         "The detail says the limit, --max-body of the server. Leave out "
+         "what scoring does not need, such as segmentation."},
+    [PROBLEM_MEMORY] =
+        {"too-much-memory", 413, "The request needs more memory than allowed",
+         "Ask for fewer thresholds or area ranges, or leave out the output "
+         "\"arrays\"."},
+    [PROBLEM_MEDIA_TYPE] =
+        {"unsupported-media-type", 415, "The server does not read this type",
+         "The Accept-Post header lists the types that it reads. curl sends "
+         "a form unless told: add -H 'Content-Type: application/json'."},
+    [PROBLEM_MISSING_MEMBER] =
+        {"missing-member", 422, "A required member is missing",
+         "The pointer names the member that was expected."},
+    [PROBLEM_UNKNOWN_MEMBER] =
+        {"unknown-member", 422, "A member, name or choice is not known",
+         "A misspelt name is never ignored; the detail suggests the nearest "
+         "one that is known."},
+    [PROBLEM_INVALID_VALUE] =
+        {"invalid-value", 422, "A value has the wrong type, size or range",
+         "The pointer names the value, the detail what would be right."},
+    [PROBLEM_NON_FINITE] =
+        {"non-finite-number", 422, "A number is NaN or infinite",
+         "Boxes, areas and scores must be finite. A NaN score usually means "
+         "that training diverged or a box was empty."},
+    [PROBLEM_NUMBER_RANGE] =
+        {"number-out-of-range", 422, "A number is too large to be kept",
+         "Integers must fit in 64 bits with sign, other numbers in a double."},
+    [PROBLEM_UNKNOWN_IMAGE] =
+        {"unknown-image", 422, "Detections on images not in the ground truth",
+         "Every image_id of a detection must be the id of an image. Are the "
+         "files of the same split?"},
+    [PROBLEM_DUPLICATE_IMAGE] =
+        {"duplicate-image-id", 422, "Two images have the same id",
+         "Image ids must differ. Were two data sets joined?"},
+    [PROBLEM_INTERNAL] =
+        {"internal-error", 500, "The server made a mistake",
+         "It is not your fault. The server's log has this request id."},
+    [PROBLEM_NOT_OFFERED] =
+        {"not-offered", 501, "This version does not offer that yet",
+         "The name is right, but belongs to a part that is not there yet. "
+         "GET /v1 lists what is."},
+    [PROBLEM_OVERLOADED] =
+        {"overloaded", 503, "The server has too much to do",
+         "Try again after the seconds that Retry-After says."},
+    [PROBLEM_DRAINING] =
+        {"draining", 503, "The server is shutting down",
+         "Try again; another instance or the restarted one will answer."},
+};
+
+const struct problem_type *problem_type(enum problem p)
+{
+    assert(p > PROBLEM_NONE && p < PROBLEM_COUNT);
+    return &types[p];
+}
+
+int api_fail(struct api_error *err, enum problem kind, const char *pointer,
+             const char *format, ...)
+{
+    if (api_full(err))
+        return -1;
+    struct api_fault *fault = &err->fault[err->n++];
+    va_list args;
+    fault->kind = kind;
+    snprintf(fault->pointer, sizeof(fault->pointer), "%s",
+             pointer ? pointer : "");
+    va_start(args, format);
+    vsnprintf(fault->detail, sizeof(fault->detail), format, args);
+    va_end(args);
+    return -1;
+}
+
+static void write_faults(struct json_out *out, const struct api_error *err)
+{
+    out_key(out, "errors");
+    out_open(out, '[');
+    for (size_t i = 0; i < err->n; i++) {
+        out_open(out, '{');
+        out_member_string(out, "pointer", err->fault[i].pointer);
+        out_member_string(out, "code", problem_type(err->fault[i].kind)->name);
+        out_member_string(out, "detail", err->fault[i].detail);
+        out_close(out, '}');
+    }
+    out_close(out, ']');
+}
+
+void error_write(struct json_out *out, const struct api_error *err,
+                 const char *instance, const char *request_id)
+{
+    assert(err->n > 0);
+    const struct api_fault *first = &err->fault[0];
+    const struct problem_type *type = problem_type(first->kind);
+    char uri[64];
+    snprintf(uri, sizeof(uri), "/problems/%s", type->name);
+    out_open(out, '{');
+    out_member_string(out, "type", uri);
+    out_member_string(out, "title", type->title);
+    out_key(out, "status");
+    out_integer(out, type->status);
+    out_member_string(out, "detail", first->detail);
+    if (instance)
+        out_member_string(out, "instance", instance);
+    if (request_id)
+        out_member_string(out, "request_id", request_id);
+    out_member_string(out, "error", first->detail);
+    if (type->status == 422)
+        write_faults(out, err);
+    out_close(out, '}');
+}

@@ -1,0 +1,14 @@
+/* Where in a JSON text a byte lies. */
+#ifndef EVALD_API_JSON_LOCATE_H
+#define EVALD_API_JSON_LOCATE_H
+
+#include <stddef.h>
+
+/*
+ * Writes the RFC 6901 pointer of the value that byte offset lies in.  The
+ * text is valid JSON up to there.  Depth beyond 64, and what does not fit
+ * in size bytes, is cut off.
+ */
+void json_locate(const char *text, size_t offset, char *pointer, size_t size);
+
+#endif

@@ -1,0 +1,212 @@
+#include "api/json_out.h"
+
+#include "api/number.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CAPACITY_FIRST = 4096 };
+
+void json_out_init(struct json_out *out, struct arena *mem, bool pretty)
+{
+    *out = (struct json_out){.mem = mem, .pretty = pretty};
+}
+
+/* Makes room for n more bytes; false, once and for all, if there is none. */
+static bool reserve(struct json_out *out, size_t n)
+{
+    if (out->failed || n <= out->capacity - out->len)
+        return !out->failed;
+    size_t capacity = out->capacity ? out->capacity : CAPACITY_FIRST;
+    while (capacity - out->len < n)
+        capacity *= 2;
+    char *text = arena_alloc(out->mem, capacity, 1);
+    if (!text) {
+        out->failed = true;
+        return false;
+    }
+    if (out->len)
+        memcpy(text, out->text, out->len);
+    out->text = text;
+    out->capacity = capacity;
+    return true;
+}
+
+void out_bytes(struct json_out *out, const char *bytes, size_t n)
+{
+    if (!reserve(out, n))
+        return;
+    memcpy(out->text + out->len, bytes, n);
+    out->len += n;
+}
+
+void out_format(struct json_out *out, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n >= 0 && reserve(out, (size_t)n + 1)) {
+        vsnprintf(out->text + out->len, (size_t)n + 1, format, again);
+        out->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+static void new_line(struct json_out *out)
+{
+    out_bytes(out, "\n", 1);
+    for (unsigned i = 0; i < out->depth; i++)
+        out_bytes(out, "  ", 2);
+}
+
+/* What stands between the value before, or the bracket, and this one. */
+static void separate(struct json_out *out)
+{
+    if (out->keyed) {
+        out->keyed = false;
+        return;
+    }
+    if (out->comma)
+        out_bytes(out, ",", 1);
+    if (out->pretty && out->depth)
+        new_line(out);
+}
+
+void out_open(struct json_out *out, char bracket)
+{
+    separate(out);
+    out_bytes(out, &bracket, 1);
+    out->comma = false;
+    out->depth++;
+}
+
+void out_close(struct json_out *out, char bracket)
+{
+    out->depth--;
+    if (out->pretty && out->comma)
+        new_line(out);
+    out_bytes(out, &bracket, 1);
+    out->comma = true;
+    if (out->pretty && out->depth == 0)
+        out_bytes(out, "\n", 1);
+}
+
+static void value(struct json_out *out, const char *text, size_t n)
+{
+    separate(out);
+    out_bytes(out, text, n);
+    out->comma = true;
+}
+
+/*
+ * Bytes of the UTF-8 sequence at s, or 0 if it is none: a stray byte, an
+ * overlong form, a surrogate or beyond U+10FFFF.
+ */
+static size_t sequence(const unsigned char *s)
+{
+    unsigned char lead = s[0];
+    size_t n = lead < 0x80   ? 1
+               : lead < 0xc2 ? 0
+               : lead < 0xe0 ? 2
+               : lead < 0xf0 ? 3
+               : lead < 0xf5 ? 4
+                             : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((lead == 0xe0 && s[1] < 0xa0) || (lead == 0xed && s[1] > 0x9f) ||
+        (lead == 0xf0 && s[1] < 0x90) || (lead == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void escape(struct json_out *out, unsigned char c)
+{
+    static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    for (size_t i = 0; i < sizeof(letters) - 1; i += 2)
+        if ((unsigned char)letters[i] == c) {
+            char pair[2] = {'\\', letters[i + 1]};
+            out_bytes(out, pair, sizeof(pair));
+            return;
+        }
+    out_format(out, "\\u%04x", c);
+}
+
+static void quoted(struct json_out *out, const char *s)
+{
+    out_bytes(out, "\"", 1);
+    while (*s) {
+        size_t n = sequence((const unsigned char *)s);
+        if (n == 0)
+            out_bytes(out, "\xef\xbf\xbd", 3);
+        else if (n == 1 && (*s < ' ' || *s == '"' || *s == '\\'))
+            escape(out, (unsigned char)*s);
+        else
+            out_bytes(out, s, n);
+        s += n ? n : 1;
+    }
+    out_bytes(out, "\"", 1);
+}
+
+void out_key(struct json_out *out, const char *key)
+{
+    separate(out);
+    quoted(out, key);
+    out_bytes(out, ": ", out->pretty ? 2 : 1);
+    out->keyed = true;
+}
+
+void out_string(struct json_out *out, const char *s)
+{
+    separate(out);
+    quoted(out, s);
+    out->comma = true;
+}
+
+void out_integer(struct json_out *out, int64_t i)
+{
+    char text[NUMBER_BYTES];
+    int n = snprintf(text, sizeof(text), "%lld", (long long)i);
+    value(out, text, (size_t)n);
+}
+
+void out_boolean(struct json_out *out, bool b)
+{
+    value(out, b ? "true" : "false", b ? 4 : 5);
+}
+
+void out_null(struct json_out *out)
+{
+    value(out, "null", 4);
+}
+
+void out_number(struct json_out *out, double x)
+{
+    char text[NUMBER_BYTES];
+    if (!isfinite(x))
+        out_null(out);
+    else
+        value(out, text, number_write(x, text));
+}
+
+void out_member_string(struct json_out *out, const char *key, const char *s)
+{
+    out_key(out, key);
+    out_string(out, s);
+}
+
+void out_member_integer(struct json_out *out, const char *key, int64_t i)
+{
+    out_key(out, key);
+    out_integer(out, i);
+}
+
+void out_member_number(struct json_out *out, const char *key, double x)
+{
+    out_key(out, key);
+    out_number(out, x);
+}

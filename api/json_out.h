@@ -1,0 +1,49 @@
+/*
+ * Writing JSON and text into memory of an arena.
+ *
+ * The writer puts the commas and, when asked, the indentation; the caller
+ * opens, closes and names.  When the arena is spent everything written from
+ * then on is dropped and out->failed is set: look once, at the end.
+ */
+#ifndef EVALD_API_JSON_OUT_H
+#define EVALD_API_JSON_OUT_H
+
+#include "core/arena.h"
+
+#include <stdint.h>
+
+struct json_out {
+    struct arena *mem;
+    char *text; /* not terminated */
+    size_t len, capacity;
+    bool pretty, failed;
+    bool comma; /* the next value needs one before it */
+    bool keyed; /* the next value follows its key */
+    unsigned depth;
+};
+
+void json_out_init(struct json_out *out, struct arena *mem, bool pretty);
+
+void out_open(struct json_out *out, char bracket);
+void out_close(struct json_out *out, char bracket);
+
+/* Keys and strings are UTF-8; what is not becomes U+FFFD. */
+void out_key(struct json_out *out, const char *key);
+void out_string(struct json_out *out, const char *s);
+void out_integer(struct json_out *out, int64_t i);
+void out_boolean(struct json_out *out, bool b);
+void out_null(struct json_out *out);
+
+/* A double in its shortest form (number.h); null when it is not finite. */
+void out_number(struct json_out *out, double x);
+
+void out_member_string(struct json_out *out, const char *key, const char *s);
+void out_member_integer(struct json_out *out, const char *key, int64_t i);
+void out_member_number(struct json_out *out, const char *key, double x);
+
+/* Plain bytes, for text that is no JSON. */
+void out_bytes(struct json_out *out, const char *bytes, size_t n);
+void out_format(struct json_out *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

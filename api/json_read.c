@@ -1,0 +1,241 @@
+#include "api/json_read.h"
+
+#include "api/json_locate.h"
+#include "api/suggest.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { AT_DEPTH_MAX = 8 };
+static const double INTEGRAL_MAX = 0x1p53;
+
+/* Line and column, from 1, of a byte. */
+static void line_column(const char *text, size_t offset, size_t *line,
+                        size_t *column)
+{
+    size_t start = 0;
+    *line = 1;
+    for (size_t i = 0; i < offset; i++)
+        if (text[i] == '\n') {
+            ++*line;
+            start = i + 1;
+        }
+    *column = offset - start + 1;
+}
+
+/* Says what jansson found, where, and, of a number, which value it is. */
+static int explain(const char *text, size_t len, const json_error_t *e,
+                   struct api_error *err)
+{
+    size_t offset = e->position > 0 ? (size_t)e->position : 0, line, column;
+    if (offset > len)
+        offset = len;
+    line_column(text, offset, &line, &column);
+    if (json_error_code(e) == json_error_numeric_overflow) {
+        char pointer[POINTER_BYTES];
+        json_locate(text, offset, pointer, sizeof(pointer));
+        return api_fail(err, PROBLEM_NUMBER_RANGE, pointer,
+                        "the number that ends at line %zu, column %zu (byte "
+                        "%zu) does not fit in %s",
+                        line, column, offset,
+                        strstr(e->text, "integer") ? "a 64-bit integer"
+                                                   : "a double");
+    }
+    return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
+                    "line %zu, column %zu (byte %zu): %s", line, column, offset,
+                    e->text);
+}
+
+json_t *json_read(const char *text, size_t len, struct api_error *err)
+{
+    const char *nul = len ? memchr(text, '\0', len) : NULL;
+    size_t line, column;
+    json_error_t e;
+    if (nul) {
+        line_column(text, (size_t)(nul - text), &line, &column);
+        api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
+                 "line %zu, column %zu (byte %zu): a NUL byte", line, column,
+                 (size_t)(nul - text));
+        return NULL;
+    }
+    if (len == 0) {
+        api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
+                 "the body is empty; send a JSON document");
+        return NULL;
+    }
+    json_t *doc =
+        json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (!doc)
+        explain(text, len, &e, err);
+    return doc;
+}
+
+/* Appends key to the pointer, with ~ and / escaped. */
+static size_t add_key(char *pointer, size_t n, const char *key)
+{
+    for (; *key && n + 3 < POINTER_BYTES; key++) {
+        if (*key == '~' || *key == '/') {
+            pointer[n++] = '~';
+            pointer[n++] = *key == '~' ? '0' : '1';
+        } else {
+            pointer[n++] = *key;
+        }
+    }
+    return n;
+}
+
+void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
+{
+    const struct at *chain[AT_DEPTH_MAX];
+    size_t depth = 0, n = 0;
+    for (; at && depth < AT_DEPTH_MAX; at = at->in)
+        chain[depth++] = at;
+    while (depth-- > 0 && n + 24 < POINTER_BYTES) {
+        pointer[n++] = '/';
+        if (chain[depth]->key)
+            n = add_key(pointer, n, chain[depth]->key);
+        else
+            n += (size_t)snprintf(pointer + n, POINTER_BYTES - n, "%zu",
+                                  chain[depth]->item);
+    }
+    pointer[n] = '\0';
+}
+
+int at_fail(struct api_error *err, enum problem kind, const struct at *at,
+            const char *format, ...)
+{
+    char pointer[POINTER_BYTES], detail[DETAIL_BYTES];
+    va_list args;
+    at_pointer(at, pointer);
+    va_start(args, format);
+    vsnprintf(detail, sizeof(detail), format, args);
+    va_end(args);
+    return api_fail(err, kind, pointer, "%s %s",
+                    *pointer ? pointer + 1 : "the document", detail);
+}
+
+const char *json_kind(const json_t *v)
+{
+    switch (v ? json_typeof(v) : JSON_NULL) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "a boolean";
+    case JSON_NULL:
+        break;
+    }
+    return "null";
+}
+
+static int wrong_kind(const json_t *v, const struct at *at, const char *want,
+                      struct api_error *err)
+{
+    if (!v)
+        return at_fail(err, PROBLEM_MISSING_MEMBER, at, "is missing: %s", want);
+    return at_fail(err, PROBLEM_INVALID_VALUE, at, "is %s, must be %s",
+                   json_kind(v), want);
+}
+
+int read_integer(const json_t *v, const struct at *at, int64_t *out,
+                 struct api_error *err)
+{
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return 0;
+    }
+    double x = json_real_value(v);
+    if (json_is_real(v) && x == rint(x) && fabs(x) <= INTEGRAL_MAX) {
+        *out = (int64_t)x;
+        return 0;
+    }
+    return wrong_kind(v, at, "an integer", err);
+}
+
+static bool names_non_finite(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    return s && (strcmp(s, "NaN") == 0 || strcmp(s, "Infinity") == 0 ||
+                 strcmp(s, "-Infinity") == 0);
+}
+
+int read_number(const json_t *v, const struct at *at, double *out,
+                struct api_error *err)
+{
+    if (json_is_number(v)) {
+        *out = json_number_value(v);
+        return 0;
+    }
+    if (names_non_finite(v))
+        return at_fail(err, PROBLEM_NON_FINITE, at,
+                       "is %s, must be a finite number", json_string_value(v));
+    return wrong_kind(v, at, "a number", err);
+}
+
+int read_array(const json_t *v, const struct at *at, struct api_error *err)
+{
+    return json_is_array(v) ? 0 : wrong_kind(v, at, "an array", err);
+}
+
+int read_object(const json_t *v, const struct at *at, struct api_error *err)
+{
+    return json_is_object(v) ? 0 : wrong_kind(v, at, "an object", err);
+}
+
+/* Says that word is none of names, and which is nearest, or all of them. */
+static int unknown(const char *what, const char *word, const struct at *at,
+                   const char *const *names, size_t n, struct api_error *err)
+{
+    const char *near = suggest(word, names, n);
+    char all[DETAIL_BYTES / 2] = "";
+    size_t len = 0;
+    if (near)
+        return at_fail(err, PROBLEM_UNKNOWN_MEMBER, at,
+                       "is not a known %s; did you mean \"%s\"?", what, near);
+    for (size_t i = 0; i < n && len < sizeof(all); i++)
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
+                                i ? ", " : "", names[i]);
+    return at_fail(err, PROBLEM_UNKNOWN_MEMBER, at,
+                   "is not a known %s; known are %s", what, all);
+}
+
+int read_choice(const json_t *v, const struct at *at, const char *const *names,
+                size_t n, size_t *row, struct api_error *err)
+{
+    const char *word = json_string_value(v);
+    if (!word)
+        return wrong_kind(v, at, "a string", err);
+    for (*row = 0; *row < n; ++*row)
+        if (strcmp(word, names[*row]) == 0)
+            return 0;
+    char what[64];
+    snprintf(what, sizeof(what), "choice (\"%.40s\")", word);
+    return unknown(what, word, at, names, n, err);
+}
+
+int read_known(const json_t *v, const struct at *at, const char *const *names,
+               size_t n, struct api_error *err)
+{
+    const char *key;
+    json_t *member;
+    int rc = 0;
+    json_object_foreach((json_t *)(uintptr_t)v, key, member)
+    {
+        bool known = false;
+        for (size_t i = 0; i < n && !known; i++)
+            known = strcmp(key, names[i]) == 0;
+        if (!known)
+            rc =
+                unknown("member", key, &(struct at){at, key, 0}, names, n, err);
+    }
+    return rc;
+}

@@ -1,0 +1,63 @@
+/*
+ * Reading JSON documents: jansson, and what it leaves to be said.
+ *
+ * Paths are RFC 6901 pointers, built only when something is wrong: a struct
+ * at is a link in a chain on the stack.
+ */
+#ifndef EVALD_API_JSON_READ_H
+#define EVALD_API_JSON_READ_H
+
+#include "api/error.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/*
+ * The document in text, a new reference.  NULL with *err set when it is not
+ * valid JSON: NUL bytes, duplicate keys and invalid UTF-8 are not.  A number
+ * beyond int64 or double is a fault of its own, with its pointer.
+ */
+json_t *json_read(const char *text, size_t len, struct api_error *err)
+    __attribute__((warn_unused_result));
+
+/* A place in a document: a member of, or an item in, another place. */
+struct at {
+    const struct at *in; /* NULL = the document */
+    const char *key;     /* NULL = an item */
+    size_t item;
+};
+
+/* Writes the pointer of at, cut to POINTER_BYTES. */
+void at_pointer(const struct at *at, char pointer[POINTER_BYTES]);
+
+/* As api_fail, at a place. */
+int at_fail(struct api_error *err, enum problem kind, const struct at *at,
+            const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The kind of v in words: "an object", "a string", … */
+const char *json_kind(const json_t *v);
+
+/*
+ * Each reads v, which may be NULL for a missing member, and returns 0, or -1
+ * with *err set.
+ *   integer  an integer, or a real of integral value within 2^53
+ *   number   an integer or a real; the strings "NaN", "Infinity" and
+ *            "-Infinity" are known, but not finite, which is refused
+ *   array, object  v itself, when it is one
+ */
+int read_integer(const json_t *v, const struct at *at, int64_t *out,
+                 struct api_error *err);
+int read_number(const json_t *v, const struct at *at, double *out,
+                struct api_error *err);
+int read_array(const json_t *v, const struct at *at, struct api_error *err);
+int read_object(const json_t *v, const struct at *at, struct api_error *err);
+
+/* The row of names that the string v is, in *row. */
+int read_choice(const json_t *v, const struct at *at, const char *const *names,
+                size_t n, size_t *row, struct api_error *err);
+
+/* Every key of the object v must be one of names. */
+int read_known(const json_t *v, const struct at *at, const char *const *names,
+               size_t n, struct api_error *err);
+
+#endif

@@ -1,0 +1,19 @@
+/* Doubles as text. */
+#ifndef EVALD_API_NUMBER_H
+#define EVALD_API_NUMBER_H
+
+#include <stddef.h>
+
+enum { NUMBER_BYTES = 32 };
+
+/*
+ * The shortest decimal form that reads back to the same bits, the nearest to
+ * x among those of that length.  It always has a point or an exponent, so
+ * that typed readers take 1.0 for a double and -0.0 keeps its sign.
+ *   x    finite
+ *   out  NUMBER_BYTES bytes, terminated
+ * Returns the length without the terminator.
+ */
+size_t number_write(double x, char *out);
+
+#endif

@@ -1,0 +1,50 @@
+/* What leads where: the table of paths, and one call being answered. */
+#ifndef EVALD_API_ROUTE_H
+#define EVALD_API_ROUTE_H
+
+#include "api/api.h"
+#include "api/error.h"
+#include "api/json_out.h"
+
+/* A request on its way to an answer. */
+struct api_call {
+    const struct api_env *env;
+    const struct api_request *req;
+    struct arena *mem;
+    struct api_response *res;
+    struct json_out out; /* becomes the body */
+    struct api_error err;
+    const char *rest;     /* of the path, where the route ends in '*' */
+    const char *produces; /* the type that Accept picked */
+};
+
+/* Writes the answer to call->out; -1 with call->err set if it cannot. */
+typedef int api_handler(struct api_call *call);
+
+enum { TYPES_MAX = 2 };
+
+struct route {
+    const char *path;  /* an ending '*' stands for any one segment */
+    const char *allow; /* its methods */
+    api_handler *get, *post;
+    const char *produces[TYPES_MAX]; /* preferred first */
+    size_t n_produces;
+    size_t inline_bytes_max; /* of the body; larger ones go to a worker */
+};
+
+extern const struct route routes[];
+extern const size_t n_routes;
+
+/* The route of path, or NULL. */
+const struct route *route_find(const char *path);
+
+/* Handlers, by the file they are in. */
+int service_guide(struct api_call *call); /* service.c */
+int service_live(struct api_call *call);
+int service_ready(struct api_call *call);
+int service_version(struct api_call *call);
+int service_document(struct api_call *call);
+int service_problem(struct api_call *call);
+int detection_evaluate(struct api_call *call); /* detection_call.c */
+
+#endif

@@ -1,0 +1,110 @@
+/* What the server says of itself. */
+#include "api/route.h"
+
+#include <string.h>
+
+int service_guide(struct api_call *call)
+{
+    out_format(
+        &call->out,
+        "evald " EVALD_VERSION ": detection scores over HTTP\n"
+        "\n"
+        "  GET  /v1                     what is here, as JSON\n"
+        "  POST /v1/detection/evaluate  COCO scores of detections\n"
+        "  GET  /livez /readyz /version\n"
+        "\n"
+        "Two files as pycocotools takes them, gt.json and dt.json, are "
+        "scored by\n"
+        "\n"
+        "  (printf '{\"ground_truth\":'; cat gt.json\n"
+        "   printf ',\"detections\":'; cat dt.json; printf '}') |\n"
+        "  curl -sS --data-binary @- -H 'Content-Type: application/json' \\\n"
+        "       -H 'Accept: text/plain' "
+        "http://HOST:PORT/v1/detection/evaluate\n"
+        "\n"
+        "Leave Accept out for JSON; add \"outputs\":[\"summary\",\"per_class\","
+        "\"per_image\"]\n"
+        "to the body for more than the summary.\n");
+    return 0;
+}
+
+static void status(struct api_call *call, const char *word)
+{
+    out_open(&call->out, '{');
+    out_member_string(&call->out, "status", word);
+    out_close(&call->out, '}');
+}
+
+int service_live(struct api_call *call)
+{
+    status(call, "ok");
+    return 0;
+}
+
+int service_ready(struct api_call *call)
+{
+    if (call->env->draining)
+        return api_fail(&call->err, PROBLEM_DRAINING, NULL,
+                        "shutting down: finishing what was accepted");
+    status(call, "ok");
+    return 0;
+}
+
+int service_version(struct api_call *call)
+{
+    out_open(&call->out, '{');
+    out_member_string(&call->out, "name", "evald");
+    out_member_string(&call->out, "version", EVALD_VERSION);
+    out_member_string(&call->out, "api", "v1");
+    out_close(&call->out, '}');
+    return 0;
+}
+
+/* The paths, each with its methods. */
+static void write_links(struct json_out *out)
+{
+    out_key(out, "links");
+    out_open(out, '[');
+    for (size_t i = 0; i < n_routes; i++) {
+        out_open(out, '{');
+        out_member_string(out, "href", routes[i].path);
+        out_member_string(out, "methods", routes[i].allow);
+        out_close(out, '}');
+    }
+    out_close(out, ']');
+}
+
+int service_document(struct api_call *call)
+{
+    struct json_out *out = &call->out;
+    out_open(out, '{');
+    out_member_string(out, "name", "evald");
+    out_member_string(out, "version", EVALD_VERSION);
+    out_key(out, "limits");
+    out_open(out, '{');
+    out_member_integer(out, "body_bytes_max",
+                       (int64_t)call->env->body_bytes_max);
+    out_member_integer(out, "workers", (int64_t)call->env->workers);
+    out_close(out, '}');
+    out_key(out, "features");
+    out_open(out, '[');
+    out_string(out, "detection");
+    out_close(out, ']');
+    write_links(out);
+    out_close(out, '}');
+    return 0;
+}
+
+int service_problem(struct api_call *call)
+{
+    for (enum problem p = PROBLEM_NONE + 1; p < PROBLEM_COUNT; p++) {
+        const struct problem_type *type = problem_type(p);
+        if (strcmp(type->name, call->rest) != 0)
+            continue;
+        out_format(&call->out, "%s (%s, status %d)\n\n%s\n", type->title,
+                   type->name, type->status, type->help);
+        return 0;
+    }
+    return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
+                    "no problem of this name");
+}
