@@ -1,0 +1,255 @@
+/* evald eval: the endpoint's calls on files. */
+#include "api/detection.h"
+#include "api/suggest.h"
+#include "server/commands.h"
+#include "server/file.h"
+#include "server/options.h"
+#include "server/pool.h"
+#include "server/workers.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { FLOORS_MAX = 16 };
+
+/* --fail-under NAME=VALUE */
+struct floor {
+    char name[COCO_AREA_NAME_MAX + 4];
+    double value;
+};
+
+struct flags {
+    bool json, per_class, per_image;
+    const char *parameters;
+    size_t workers;
+    struct floors {
+        size_t n;
+        struct floor floor[FLOORS_MAX];
+    } floors;
+};
+
+static bool store_floor(void *to, const char *value)
+{
+    struct floors *floors = to;
+    const char *equals = strchr(value, '=');
+    if (!equals || floors->n == FLOORS_MAX)
+        return false;
+    struct floor *f = &floors->floor[floors->n];
+    size_t n = (size_t)(equals - value);
+    char *end;
+    if (n == 0 || n >= sizeof(f->name))
+        return false;
+    memcpy(f->name, value, n);
+    f->name[n] = '\0';
+    f->value = strtod(equals + 1, &end);
+    floors->n++;
+    return end != equals + 1 && *end == '\0' && isfinite(f->value);
+}
+
+static const struct option options[] = {
+    {"--json", NULL, "the whole answer as JSON, as the server gives it",
+     store_flag, offsetof(struct flags, json)},
+    {"--per-class", NULL, "add a table of the categories", store_flag,
+     offsetof(struct flags, per_class)},
+    {"--per-image", NULL, "add a table of the images", store_flag,
+     offsetof(struct flags, per_image)},
+    {"--fail-under", "NAME=VALUE",
+     "exit 1 if a number is lower, such as "
+     "AP=0.4; may be repeated",
+     store_floor, offsetof(struct flags, floors)},
+    {"--parameters", "JSON|@FILE",
+     "what to measure, as \"parameters\" of the "
+     "API",
+     store_text, offsetof(struct flags, parameters)},
+    {"--workers", "N", "threads that compute (the processors there are)",
+     store_count, offsetof(struct flags, workers)},
+};
+
+static const struct command command = {
+    .name = "eval",
+    .usage = "[OPTION ...] GROUND_TRUTH DETECTIONS",
+    .help = "Scores detections against ground truth, both JSON files as "
+            "pycocotools takes them\n(- is standard input), and prints COCO's "
+            "twelve lines.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .operands_min = 2,
+    .operands_max = 2,
+};
+
+struct eval {
+    struct pool_job job; /* first: the job's eval is found by it */
+    const struct flags *flags;
+    const char *gt_path, *dt_path;
+    struct pool *pool;
+    struct arena mem;
+    struct detection_request req;
+    struct detection_report rep;
+    struct json_out out;
+    int code;
+};
+
+/* Says what is wrong with a file, every fault of it. */
+static void complain(struct eval *e, const char *path,
+                     const struct api_error *err)
+{
+    for (size_t i = 0; i < err->n; i++)
+        fprintf(stderr, "evald eval: %s: %s\n", path, err->fault[i].detail);
+    if (api_full(err))
+        fprintf(stderr, "evald eval: %s: and perhaps more\n", path);
+    e->code = err->fault[0].kind == PROBLEM_MEMORY ? EX_OSERR : EX_DATAERR;
+}
+
+typedef int decode(const char *text, size_t len, struct detection_request *req,
+                   struct arena *mem, struct api_error *err);
+
+static int decode_file(struct eval *e, const char *path, decode *decoder)
+{
+    struct api_error err = {0};
+    char *text;
+    size_t len;
+    if (file_read(path, &text, &len)) {
+        fprintf(stderr, "evald eval: cannot read %s: %s\n", path,
+                strerror(errno));
+        e->code = EX_NOINPUT;
+        return -1;
+    }
+    int rc = decoder(text, len, &e->req, &e->mem, &err);
+    free(text);
+    if (rc)
+        complain(e, path, &err);
+    return rc;
+}
+
+static int decode_flag(struct eval *e, const char *parameters)
+{
+    struct api_error err = {0};
+    if (!parameters)
+        return 0;
+    if (parameters[0] == '@')
+        return decode_file(e, parameters + 1, decode_parameters);
+    int rc = decode_parameters(parameters, strlen(parameters), &e->req, &e->mem,
+                               &err);
+    if (rc)
+        complain(e, "--parameters", &err);
+    return rc;
+}
+
+static void print_warnings(const struct detection_report *rep)
+{
+    struct detection_warning w[DETECTION_WARNINGS_MAX];
+    size_t n = detection_warnings(rep, w);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "evald eval: warning: %zu: %s (%s)\n", w[i].count,
+                w[i].detail, w[i].code);
+}
+
+/* Holds the report against one floor. */
+static void check_floor(struct eval *e, const struct floor *floor)
+{
+    const struct coco_protocol *p = &e->req.protocol;
+    char names[COCO_VALUES_MAX][sizeof(floor->name)];
+    const char *list[COCO_VALUES_MAX];
+    size_t n = coco_number_count(p), i = 0;
+    for (size_t k = 0; k < n; k++) {
+        snprintf(names[k], sizeof(names[k]), "%s", coco_number(p, k).name);
+        list[k] = names[k];
+    }
+    while (i < n && strcmp(names[i], floor->name) != 0)
+        i++;
+    if (i == n) {
+        const char *near = suggest(floor->name, list, n);
+        fprintf(stderr, "evald eval: --fail-under: no number %s; %s%s\n",
+                floor->name,
+                near ? "did you mean "
+                     : "they are those of "
+                       "\"summary\" in --json",
+                near ? near : "");
+        e->code = EX_USAGE;
+    } else if (!(e->rep.value[i] >= floor->value)) {
+        fprintf(stderr, "evald eval: %s is %.6g, under %.6g\n", floor->name,
+                e->rep.value[i], floor->value);
+        if (e->code == EX_OK)
+            e->code = EXIT_FAILURE;
+    }
+}
+
+static void run(struct pool_job *job)
+{
+    struct eval *e = (struct eval *)job;
+    struct api_error err = {0};
+    if (decode_flag(e, e->flags->parameters) ||
+        decode_file(e, e->gt_path, decode_ground_truth) ||
+        decode_file(e, e->dt_path, decode_detections))
+        return;
+    if (detection_score(&e->req, &e->rep, &e->mem, pool_parallel(e->pool),
+                        &err)) {
+        complain(e, e->dt_path, &err);
+        return;
+    }
+    if (e->flags->json) {
+        detection_write(&e->out, &e->rep);
+        out_bytes(&e->out, "\n", 1);
+    } else {
+        detection_text(&e->out, &e->rep);
+        print_warnings(&e->rep);
+    }
+    for (size_t i = 0; i < e->flags->floors.n; i++)
+        check_floor(e, &e->flags->floors.floor[i]);
+}
+
+static void done(struct pool_job *job)
+{
+    pool_free(((struct eval *)job)->pool);
+}
+
+static int print(const struct eval *e)
+{
+    bool ok = !e->out.failed &&
+              fwrite(e->out.text, 1, e->out.len, stdout) == e->out.len;
+    if (ok && fflush(stdout) == 0)
+        return e->code;
+    fprintf(stderr, "evald eval: cannot write the answer: %s\n",
+            strerror(e->out.failed ? ENOMEM : errno));
+    return EX_IOERR;
+}
+
+int command_eval(int argc, char **argv)
+{
+    static struct eval e;
+    struct flags flags = {.workers = workers_default()};
+    uv_loop_t loop;
+    size_t operands;
+    int code = options_read(&command, argc, argv, &flags, &operands);
+    if (code >= 0)
+        return code;
+    if (flags.workers < 1 || flags.workers > WORKERS_MAX) {
+        fprintf(stderr, "evald eval: --workers must be from 1 to %d\n",
+                WORKERS_MAX);
+        return EX_USAGE;
+    }
+    workers_set(flags.workers);
+    e = (struct eval){.job = {.run = run, .done = done},
+                      .flags = &flags,
+                      .gt_path = argv[1],
+                      .dt_path = argv[2]};
+    arena_init(&e.mem, SIZE_MAX / 4);
+    json_out_init(&e.out, &e.mem, false);
+    detection_request_init(&e.req);
+    e.req.outputs |= (flags.per_class ? OUTPUT_PER_CLASS : 0u) |
+                     (flags.per_image ? OUTPUT_PER_IMAGE : 0u);
+    uv_loop_init(&loop);
+    e.pool = pool_new(&loop, flags.workers, 1);
+    if (!e.pool || pool_submit(e.pool, &e.job))
+        return EX_OSERR;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    code = e.code == EX_OK || e.code == EXIT_FAILURE ? print(&e) : e.code;
+    arena_free(&e.mem);
+    return code;
+}

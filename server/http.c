@@ -1,0 +1,358 @@
+#include "server/http.h"
+
+#include "server/log.h"
+#include "server/request.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+    IDLE_TIMEOUT_S = 120,
+    LIGHT_BYTES_MAX = 1 << 20, /* larger bodies are heavy work */
+    ARENAS_KEPT_MAX = 64,
+    MEMORY_PER_BODY_BYTE = 4,
+};
+static const size_t ARENA_BYTES_KEPT = (size_t)64 << 20;
+static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
+
+/* A client's connection: what libmicrohttpd does not keep of it. */
+struct connection {
+    char *target; /* of its latest request line, before any decoding */
+};
+
+struct http {
+    uv_loop_t *loop;
+    struct pool *pool;
+    struct http_options options;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    unsigned open_handles; /* of libuv */
+    size_t active;
+    bool draining;
+    void (*drained)(void *context);
+    void *drained_context;
+    uint64_t id; /* of the next request, before mixing */
+    struct arena arena[ARENAS_KEPT_MAX]; /* free, to be used again */
+    size_t n_arenas;
+};
+
+/* A request's columns and results are a few times its body. */
+static struct arena take_arena(struct http *http)
+{
+    struct arena a;
+    if (http->n_arenas)
+        return http->arena[--http->n_arenas];
+    arena_init(&a, MEMORY_BYTES_BASE +
+                       MEMORY_PER_BODY_BYTE * http->options.body_bytes_max);
+    return a;
+}
+
+/* Fresh memory costs more than any kernel, so as many are kept as can work. */
+static void give_arena(struct http *http, struct arena *a)
+{
+    arena_clear(a, ARENA_BYTES_KEPT);
+    if (http->n_arenas < ARENAS_KEPT_MAX &&
+        http->n_arenas < http->options.workers)
+        http->arena[http->n_arenas++] = *a;
+    else
+        arena_free(a);
+}
+
+/* Numbers that look random and do not repeat: SplitMix64. */
+static uint64_t next_id(struct http *http)
+{
+    uint64_t x = http->id += 0x9e3779b97f4a7c15;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+static struct request *request_new(struct http *http,
+                                   struct MHD_Connection *connection,
+                                   const char *method)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const struct connection *c = info ? info->socket_context : NULL;
+    struct request *r = calloc(1, sizeof(*r));
+    if (!r || !c || !c->target) {
+        free(r);
+        return NULL;
+    }
+    r->http = http;
+    r->connection = connection;
+    r->began_ns = uv_hrtime();
+    r->env = (struct api_env){
+        .par = pool_parallel(http->pool),
+        .body_bytes_max = http->options.body_bytes_max,
+        .workers = http->options.workers,
+        .draining = http->draining,
+    };
+    if (request_read_head(r, method, c->target, next_id(http))) {
+        request_clear(r);
+        free(r);
+        return NULL;
+    }
+    r->mem = take_arena(http);
+    http->active++;
+    return r;
+}
+
+static void request_end(struct request *r, bool sent)
+{
+    struct http *http = r->http;
+    request_log(r, sent);
+    request_clear(r);
+    give_arena(http, &r->mem);
+    free(r);
+    http->active--;
+}
+
+static void pump(struct http *http);
+
+static void work_run(struct pool_job *job)
+{
+    request_answer((struct request *)job);
+#ifdef __GLIBC__
+    /* a parsed document is many small blocks, which malloc keeps otherwise */
+    if (job->lane == LANE_HEAVY)
+        malloc_trim(0);
+#endif
+}
+
+static void work_done(struct pool_job *job)
+{
+    struct request *r = (struct request *)job;
+    r->state = REQUEST_DONE;
+    MHD_resume_connection(r->connection);
+    pump(r->http);
+}
+
+/* The whole body is there: answers now, or gives it to the pool. */
+static enum MHD_Result begin_work(struct request *r)
+{
+    if (r->too_large) {
+        api_body_too_large(&r->env, &r->req, &r->mem, &r->res);
+        return request_send(r);
+    }
+    if (r->body_len <= r->route.inline_bytes_max) {
+        request_answer(r);
+        return request_send(r);
+    }
+    r->job = (struct pool_job){
+        .run = work_run,
+        .done = work_done,
+        .lane = r->body_len > LIGHT_BYTES_MAX ? LANE_HEAVY : LANE_LIGHT,
+    };
+    r->queued_ns = uv_hrtime();
+    r->state = REQUEST_WORK;
+    /* before anyone else may see the job, and so resume the connection */
+    MHD_suspend_connection(r->connection);
+    if (pool_submit(r->http->pool, &r->job) == 0)
+        return MHD_YES;
+    MHD_resume_connection(r->connection);
+    api_overloaded(&r->req, &r->mem, &r->res);
+    r->state = REQUEST_DONE;
+    return MHD_YES;
+}
+
+static enum MHD_Result read_body(struct request *r, const char *bytes,
+                                 size_t *n)
+{
+    if (*n == 0)
+        return begin_work(r);
+    int rc = request_append(r, bytes, *n);
+    *n = 0;
+    return rc ? MHD_NO : MHD_YES;
+}
+
+/* libmicrohttpd calls this for the head, each piece of the body, its end. */
+static enum MHD_Result on_request(void *context,
+                                  struct MHD_Connection *connection,
+                                  const char *url, const char *method,
+                                  const char *version, const char *upload,
+                                  size_t *upload_size, void **state)
+{
+    struct request *r = *state;
+    (void)url;
+    (void)version;
+    if (!r) {
+        r = *state = request_new(context, connection, method);
+        if (!r)
+            return MHD_NO;
+        if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
+            r->state = REQUEST_BODY;
+            return MHD_YES;
+        }
+        /* an answer before the body closes the connection */
+        if (request_has_body(r))
+            return request_send(r);
+        r->state = REQUEST_DONE;
+        return MHD_YES;
+    }
+    if (r->state == REQUEST_BODY)
+        return read_body(r, upload, upload_size);
+    if (r->state == REQUEST_DONE)
+        return request_send(r);
+    *upload_size = 0; /* what still comes after an early answer */
+    return MHD_YES;
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection,
+                         void **state, enum MHD_RequestTerminationCode why)
+{
+    (void)context;
+    (void)connection;
+    if (*state)
+        request_end(*state, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    *state = NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection,
+                          void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    (void)context;
+    (void)connection;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = calloc(1, sizeof(struct connection));
+        return;
+    }
+    struct connection *c = *socket_context;
+    if (c)
+        free(c->target);
+    free(c);
+    *socket_context = NULL;
+}
+
+/* The only place that shows the target as it was sent. */
+static void *on_target(void *context, const char *target,
+                       struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *c = info ? info->socket_context : NULL;
+    (void)context;
+    if (c) {
+        free(c->target);
+        c->target = strdup(target);
+    }
+    return NULL;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    pump(timer->data);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    pump(poll->data);
+}
+
+/* Says once that the last request has ended; outside of libmicrohttpd. */
+static void check_drained(struct http *http)
+{
+    void (*drained)(void *context) = http->drained;
+    if (!http->draining || http->active > 0 || !drained)
+        return;
+    http->drained = NULL;
+    drained(http->drained_context);
+}
+
+/*
+ * Lets libmicrohttpd do what can be done, and asks when it wants to be
+ * called again; 0 means at once, which is the loop's next turn, so that
+ * other events get theirs.
+ */
+static void pump(struct http *http)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+    MHD_run(http->daemon);
+    if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES)
+        uv_timer_start(&http->timer, on_timer, wait_ms, 0);
+    else
+        uv_timer_stop(&http->timer);
+    check_drained(http);
+}
+
+static struct MHD_Daemon *start_daemon(struct http *http)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+        http, MHD_OPTION_LISTEN_SOCKET, http->options.listen_fd,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_END);
+}
+
+struct http *http_new(uv_loop_t *loop, struct pool *pool,
+                      const struct http_options *options)
+{
+    struct http *http = calloc(1, sizeof(*http));
+    if (!http)
+        return NULL;
+    http->loop = loop;
+    http->pool = pool;
+    http->options = *options;
+    if (getrandom(&http->id, sizeof(http->id), 0) != sizeof(http->id))
+        http->id = uv_hrtime();
+    http->daemon = start_daemon(http);
+    if (!http->daemon) {
+        free(http);
+        return NULL;
+    }
+    int epoll_fd =
+        MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    uv_timer_init(loop, &http->timer);
+    uv_poll_init(loop, &http->poll, epoll_fd);
+    http->timer.data = http->poll.data = http;
+    http->open_handles = 2;
+    uv_poll_start(&http->poll, UV_READABLE, on_poll);
+    return http;
+}
+
+void http_drain(struct http *http, void (*drained)(void *context),
+                void *context)
+{
+    MHD_socket fd = MHD_quiesce_daemon(http->daemon);
+    http->draining = true;
+    http->drained = drained;
+    http->drained_context = context;
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+    check_drained(http);
+}
+
+size_t http_active(const struct http *http)
+{
+    return http->active;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http *http = handle->data;
+    if (--http->open_handles > 0)
+        return;
+    while (http->n_arenas)
+        arena_free(&http->arena[--http->n_arenas]);
+    free(http);
+}
+
+void http_free(struct http *http)
+{
+    uv_poll_stop(&http->poll);
+    uv_timer_stop(&http->timer);
+    MHD_stop_daemon(http->daemon);
+    uv_close((uv_handle_t *)&http->poll, on_closed);
+    uv_close((uv_handle_t *)&http->timer, on_closed);
+}

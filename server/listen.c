@@ -1,0 +1,109 @@
+#include "server/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, HOST_BYTES = 256 };
+
+static int failed(const char **why, const char *what, const char *detail)
+{
+    static char text[HOST_BYTES + 128];
+    snprintf(text, sizeof(text), "%s%s", what, detail);
+    *why = text;
+    return -1;
+}
+
+/* Splits HOST:PORT; brackets of an IPv6 host are taken off. */
+static int split(const char *address, char host[HOST_BYTES], const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    if (!colon || colon == address || !colon[1])
+        return -1;
+    size_t n = (size_t)(colon - address);
+    if (address[0] == '[' && address[n - 1] == ']') {
+        address++;
+        n -= 2;
+    } else if (memchr(address, ':', n)) {
+        return -1;
+    }
+    if (n >= HOST_BYTES)
+        return -1;
+    memcpy(host, address, n);
+    host[n] = '\0';
+    *port = colon + 1;
+    return 0;
+}
+
+static int bind_one(const struct addrinfo *a)
+{
+    int on = 1;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    a->ai_protocol);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* Where the socket is reached: its own address, or loopback if it has all. */
+static void describe(struct listener *l)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
+    socklen_t size = sizeof(at);
+    char host[INET6_ADDRSTRLEN] = "";
+    memset(&at, 0, sizeof(at));
+    getsockname(l->fd, &at.any, &size);
+    if (at.any.sa_family == AF_INET6) {
+        const struct in6_addr *a = &at.v6.sin6_addr;
+        l->loopback = IN6_IS_ADDR_LOOPBACK(a);
+        inet_ntop(AF_INET6, a, host, sizeof(host));
+        snprintf(l->url, sizeof(l->url), "http://[%s]:%u",
+                 IN6_IS_ADDR_UNSPECIFIED(a) ? "::1" : host,
+                 ntohs(at.v6.sin6_port));
+        return;
+    }
+    in_addr_t a = ntohl(at.v4.sin_addr.s_addr);
+    l->loopback = a >> 24 == IN_LOOPBACKNET;
+    inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof(host));
+    snprintf(l->url, sizeof(l->url), "http://%s:%u",
+             a == INADDR_ANY ? "127.0.0.1" : host, ntohs(at.v4.sin_port));
+}
+
+int listener_open(struct listener *l, const char *address, const char **why)
+{
+    char host[HOST_BYTES];
+    const char *port;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo *found = NULL;
+    *l = (struct listener){.fd = -1};
+    if (split(address, host, &port))
+        return failed(why, "--listen must be HOST:PORT or [IPV6]:PORT, not ",
+                      address);
+    int rc = getaddrinfo(host, port, &hints, &found);
+    if (rc)
+        return failed(why, "cannot resolve the address: ", gai_strerror(rc));
+    for (const struct addrinfo *a = found; a && l->fd < 0; a = a->ai_next)
+        l->fd = bind_one(a);
+    int saved = errno;
+    freeaddrinfo(found);
+    if (l->fd < 0)
+        return failed(why, "cannot listen: ", strerror(saved));
+    describe(l);
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* Addresses: HOST:PORT to a listening socket, and back to words. */
+#ifndef EVALD_SERVER_LISTEN_H
+#define EVALD_SERVER_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { URL_BYTES = 128 };
+
+struct listener {
+    int fd;
+    bool loopback;       /* reached from this machine only */
+    char url[URL_BYTES]; /* http://HOST:PORT, with the port it got */
+};
+
+/*
+ * Binds and listens on address, "HOST:PORT" or "[v6]:PORT"; port 0 is any
+ * free one.  Returns 0, or -1 with one line in *why (borrowed, until the next
+ * call) saying what was wrong.  The caller closes fd.
+ */
+int listener_open(struct listener *l, const char *address, const char **why);
+
+#endif

@@ -1,0 +1,164 @@
+#include "server/request.h"
+
+#include "server/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_BYTES_FIRST = 1 << 16, DRAIN_FACTOR = 2 };
+
+static const char *header(const struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+/* The client's id if it is 1 to 128 visible ASCII characters. */
+static void set_id(struct request *r, uint64_t generated)
+{
+    const char *given = header(r, "X-Request-Id");
+    size_t n = given ? strlen(given) : 0;
+    bool good = n > 0 && n < REQUEST_ID_BYTES;
+    for (size_t i = 0; i < n && good; i++)
+        good = given[i] > ' ' && given[i] < 0x7f;
+    if (good)
+        memcpy(r->id, given, n + 1);
+    else
+        snprintf(r->id, sizeof(r->id), "%016llx",
+                 (unsigned long long)generated);
+}
+
+int request_read_head(struct request *r, const char *method, const char *target,
+                      uint64_t generated_id)
+{
+    r->target = strdup(target);
+    if (!r->target)
+        return -1;
+    set_id(r, generated_id);
+    char *query = strchr(r->target, '?');
+    if (query)
+        *query++ = '\0';
+    const char *length = header(r, "Content-Length");
+    r->req = (struct api_request){
+        .method = method,
+        .path = r->target,
+        .query = query ? query : "",
+        .accept = header(r, "Accept"),
+        .content_type = header(r, "Content-Type"),
+        .content_encoding = header(r, "Content-Encoding"),
+        .request_id = r->id,
+        .length_known = length,
+        .content_length = length ? strtoull(length, NULL, 10) : 0,
+    };
+    return 0;
+}
+
+bool request_has_body(const struct request *r)
+{
+    return r->req.content_length > 0 || header(r, "Transfer-Encoding");
+}
+
+/* Room for need bytes: all at once where the length is known. */
+static int grow_body(struct request *r, size_t need)
+{
+    size_t capacity = r->body_capacity * 2;
+    if (capacity < BODY_BYTES_FIRST)
+        capacity = BODY_BYTES_FIRST;
+    if (r->req.length_known)
+        capacity = r->req.content_length;
+    if (capacity < need)
+        capacity = need;
+    char *body = realloc(r->body, capacity);
+    if (!body)
+        return -1;
+    r->body = body;
+    r->body_capacity = capacity;
+    return 0;
+}
+
+int request_append(struct request *r, const char *bytes, size_t n)
+{
+    size_t max = r->env.body_bytes_max;
+    if (n > max - r->body_len || r->too_large) {
+        free(r->body);
+        r->body = NULL;
+        r->too_large = true;
+        r->body_len += n;
+        return r->body_len / DRAIN_FACTOR > max ? -1 : 0;
+    }
+    if (n > r->body_capacity - r->body_len && grow_body(r, r->body_len + n))
+        return -1;
+    memcpy(r->body + r->body_len, bytes, n);
+    r->body_len += n;
+    return 0;
+}
+
+void request_answer(struct request *r)
+{
+    r->started_ns = uv_hrtime();
+    r->req.body = r->body ? r->body : "";
+    r->req.body_len = r->body_len;
+    api_answer(&r->env, &r->req, &r->mem, &r->res);
+    free(r->body);
+    r->body = NULL;
+}
+
+static void add_header(struct MHD_Response *response, const char *name,
+                       const char *value)
+{
+    if (value)
+        MHD_add_response_header(response, name, value);
+}
+
+static void add_timing(const struct request *r, struct MHD_Response *response)
+{
+    char text[128];
+    double queue_ms =
+        r->queued_ns ? (double)(r->started_ns - r->queued_ns) / 1e6 : 0;
+    if (r->res.parse_ms <= 0)
+        return;
+    snprintf(text, sizeof(text),
+             "queue;dur=%.3f, parse;dur=%.3f, compute;dur=%.3f, "
+             "encode;dur=%.3f",
+             queue_ms, r->res.parse_ms, r->res.compute_ms, r->res.encode_ms);
+    MHD_add_response_header(response, "Server-Timing", text);
+}
+
+enum MHD_Result request_send(struct request *r)
+{
+    const struct api_response *res = &r->res;
+    char seconds[16];
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        res->body_len, res->body, MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    add_header(response, "Content-Type", res->content_type);
+    add_header(response, "X-Request-Id", r->id);
+    add_header(response, "Allow", res->allow);
+    add_header(response, "Accept-Post", res->accept_post);
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Connection", r->env.draining ? "close" : NULL);
+    snprintf(seconds, sizeof(seconds), "%d", res->retry_after_s);
+    add_header(response, "Retry-After", res->retry_after_s ? seconds : NULL);
+    add_timing(r, response);
+    enum MHD_Result rc =
+        MHD_queue_response(r->connection, (unsigned)res->status, response);
+    MHD_destroy_response(response);
+    r->state = REQUEST_SENT;
+    return rc;
+}
+
+void request_log(const struct request *r, bool sent)
+{
+    double ms = (double)(uv_hrtime() - r->began_ns) / 1e6;
+    log_info("%d %s %.200s in=%zu out=%zu ms=%.3f id=%s%s", r->res.status,
+             r->req.method, r->req.path, r->body_len, r->res.body_len, ms,
+             r->id, sent ? "" : " (client went away)");
+}
+
+void request_clear(struct request *r)
+{
+    free(r->target);
+    free(r->body);
+    r->target = r->body = NULL;
+}
