@@ -119,15 +119,21 @@ static void load_ground_truths(const struct job *job,
     memset(s->taken, 0, in->protocol->n_areas * cell->n_gt * sizeof(*s->taken));
 }
 
-/* Ground truths that reach the lowest threshold, in file order. */
+/*
+ * Ground truths that reach the lowest threshold, in file order.  Tiny or huge
+ * boxes have an IoU of 0/0, which is below no threshold; and nothing is below
+ * it, so after one pycocotools takes whatever comes.
+ */
 static size_t find_candidates(const struct job *job, uint32_t n_gt,
                               const double *xywh, struct scratch *s)
 {
     struct box d = corners(xywh);
     size_t n = 0;
+    bool undefined = false;
     for (uint32_t g = 0; g < n_gt; g++) {
         double iou = box_iou(&d, &s->box[g], s->crowd[g]);
-        if (!(iou < job->lowest))
+        undefined |= isnan(iou);
+        if (undefined || !(iou < job->lowest))
             s->candidate[n++] = (struct candidate){g, iou};
     }
     return n;

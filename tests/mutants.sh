@@ -1,0 +1,143 @@
+#!/bin/sh
+# Breaks core/ in every way that mutants.txt lists, one at a time, and
+# demands that test_coco_rules fails each time.
+#
+#   tests/mutants.sh        asks test_coco_oracle about survivors only
+#   tests/mutants.sh -a     asks it about every mutant
+#   tests/mutants.sh [-a] 8 tries the mutants of rule 8 only
+#
+# Exit status 1 when one survives or cannot be applied or built.
+set -eu
+
+CC=${CC:-cc}
+CFLAGS='-std=c11 -D_GNU_SOURCE -O1 -ffp-contract=off -w'
+TIMEOUT_S=60
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+ask_all=false
+if [ "${1:-}" = -a ]; then
+    ask_all=true
+    shift
+fi
+only=${1:-}
+
+# replace FILE OLD NEW: fails unless OLD occurs exactly once.
+replace() {
+    OLD=$2 NEW=$3 awk '
+        function text(s) {
+            if (s == "(nothing)")
+                return ""
+            gsub(/\\n/, "\n", s)
+            return s
+        }
+        { all = all $0 "\n" }
+        END {
+            old = text(ENVIRON["OLD"])
+            at = index(all, old)
+            rest = substr(all, at + length(old))
+            if (at == 0 || old == "" || index(rest, old) > 0)
+                exit 1
+            printf "%s%s%s", substr(all, 1, at - 1), text(ENVIRON["NEW"]), rest
+        }' "$1" >"$tmp/mutated" || return 1
+    cp "$tmp/mutated" "$1"
+}
+
+# compile SOURCE: to an object beside it.
+compile() {
+    # shellcheck disable=SC2086 # the flags are words
+    "$CC" $CFLAGS -I"$tmp/tree" -c "$tmp/tree/$1" -o "$tmp/tree/${1%.c}.o" \
+        2>>"$tmp/cc.log"
+}
+
+compile_core() {
+    for source in "$tmp"/tree/core/*.c; do
+        compile "core/${source##*/}" || return 1
+    done
+}
+
+# link PROGRAM: from the objects of the tree.
+link() {
+    "$CC" "$tmp/tree/tests/$1.o" "$tmp/tree/tests/oracle.o" \
+        "$tmp"/tree/core/*.o -o "$tmp/$1" -lcmocka -lm -lpthread \
+        2>>"$tmp/cc.log"
+}
+
+# build FILE PROGRAM: after a change to FILE of core/.
+build() {
+    case $1 in
+    *.c) compile "core/$1" ;;
+    *) compile_core && compile "tests/$2.c" ;;
+    esac && link "$2"
+}
+
+# verdict PROGRAM: what fails first, "nothing" when all is well.
+verdict() {
+    rc=0
+    timeout "$TIMEOUT_S" "$tmp/$1" >"$tmp/out" 2>&1 || rc=$?
+    if [ "$rc" -eq 0 ]; then
+        echo nothing
+    elif [ "$rc" -eq 124 ]; then
+        echo "no end within $TIMEOUT_S s"
+    else
+        name=$(sed -n 's/^\[  FAILED  \] \([a-z]\)/\1/p' "$tmp/out" | head -n 1)
+        echo "${name:-crash}"
+    fi
+}
+
+# try RULE WHAT FILE OLD NEW: prints a row of the table.
+try() {
+    cp "$root/core/$3" "$tmp/tree/core/$3"
+    if ! replace "$tmp/tree/core/$3" "$4" "$5"; then
+        rules='OLD TEXT IS NOT THERE EXACTLY ONCE' asked=-
+    elif ! build "$3" test_coco_rules; then
+        rules='DOES NOT COMPILE' asked=-
+    else
+        rules=$(verdict test_coco_rules) asked=-
+        if [ "$rules" = nothing ] || $ask_all; then
+            build "$3" test_coco_oracle
+            asked=$(verdict test_coco_oracle)
+        fi
+        [ "$rules" != nothing ] || rules='SURVIVES'
+    fi
+    printf '%4s  %-57s %-60s %s\n' "$1" "$2" "$rules" "$asked" |
+        tee -a "$tmp/table"
+    cp "$root/core/$3" "$tmp/tree/core/$3"
+    case $3 in
+    *.c) compile "core/$3" ;;
+    *) compile_core && compile tests/test_coco_rules.c ;;
+    esac
+}
+
+mkdir "$tmp/tree"
+cp -R "$root/core" "$root/tests" "$tmp/tree"
+compile_core
+for name in oracle test_coco_rules test_coco_oracle; do
+    compile "tests/$name.c"
+done
+for name in test_coco_rules test_coco_oracle; do
+    link "$name"
+    failed=$(verdict "$name")
+    if [ "$failed" != nothing ]; then
+        echo "$name fails before anything is broken: $failed" >&2
+        exit 1
+    fi
+done
+
+tab=$(printf '\t')
+printf '%4s  %-57s %-60s %s\n' rule mutant 'killed by test_coco_rules:' \
+    'by test_coco_oracle:'
+sed -e '/^#/d' -e "s/ | /$tab/g" "$root/tests/mutants.txt" |
+    while IFS=$tab read -r rule what file old new; do
+        if [ -z "$only" ] || [ "$only" = "$rule" ]; then
+            try "$rule" "$what" "$file" "$old" "$new"
+        fi
+    done
+
+total=$(wc -l <"$tmp/table")
+bad=$(grep -cE 'SURVIVES|OLD TEXT IS NOT|DOES NOT COMPILE' "$tmp/table" || :)
+echo "$((total - bad)) of $total mutants killed"
+[ "$bad" -eq 0 ]
