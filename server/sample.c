@@ -55,7 +55,7 @@ static int write_file(const char *directory, const char *name,
     return -1;
 }
 
-/* Both documents in one request body. */
+/* Both documents in one request body, which asks for the image table, too. */
 static void join(struct json_out *out, const struct json_out *gt,
                  const struct json_out *dt)
 {
@@ -63,7 +63,7 @@ static void join(struct json_out *out, const struct json_out *gt,
     out_bytes(out, gt->text, gt->len);
     out_format(out, ",\"detections\":");
     out_bytes(out, dt->text, dt->len);
-    out_format(out, "}");
+    out_format(out, ",\"outputs\":[\"summary\",\"per_image\"]}");
 }
 
 static int write_files(const struct sample_options *sample,

@@ -1,0 +1,5 @@
+#!/bin/sh
+# GET /version: what it is.  Environment: EVALD (http://127.0.0.1:8080)
+set -eu
+curl -sS --fail-with-body "${EVALD:-http://127.0.0.1:8080}/version"
+echo

@@ -1,0 +1,185 @@
+/*
+ * How fast detections are scored: detections per second on one and on two
+ * workers, and what reading and writing JSON take beside it.  Both worker
+ * counts are timed in turn, so the ratio holds on a machine whose speed
+ * drifts.
+ *
+ *   detection [GROUND_TRUTH DETECTIONS]   default: a made-up set of 5,000
+ *                                         images and 500,000 detections
+ */
+#include "api/detection.h"
+#include "api/sample.h"
+#include "server/file.h"
+#include "server/pool.h"
+#include "server/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUNDS = 9, PARSE_ROUNDS = 3 };
+
+struct bench {
+    struct pool_job job; /* first */
+    struct pool *pool;
+    const char *gt, *dt;
+    size_t gt_len, dt_len;
+    struct detection_request req;
+    struct arena columns, work;
+    double parse[PARSE_ROUNDS], one[ROUNDS], two[ROUNDS], ratio[ROUNDS];
+    double cold, encode[ROUNDS];
+    size_t work_bytes;
+};
+
+static double now(void)
+{
+    return (double)uv_hrtime() / 1e9;
+}
+
+static void must(int rc, const char *what)
+{
+    if (rc == 0)
+        return;
+    fprintf(stderr, "bench: %s failed\n", what);
+    exit(EXIT_FAILURE);
+}
+
+static double parse(struct bench *b)
+{
+    struct api_error err = {0};
+    arena_clear(&b->columns, SIZE_MAX);
+    detection_request_init(&b->req);
+    double start = now();
+    must(decode_ground_truth(b->gt, b->gt_len, &b->req, &b->columns, &err),
+         "reading the ground truth");
+    must(decode_detections(b->dt, b->dt_len, &b->req, &b->columns, &err),
+         "reading the detections");
+    return now() - start;
+}
+
+/* Seconds to score; *encode gets those to write the summary. */
+static double score(struct bench *b, const struct parallel *par, double *encode)
+{
+    static struct detection_report rep;
+    struct api_error err = {0};
+    struct json_out out;
+    arena_clear(&b->work, SIZE_MAX);
+    double start = now();
+    must(detection_score(&b->req, &rep, &b->work, par, &err), "scoring");
+    double scored = now();
+    b->work_bytes = b->work.bytes_used;
+    json_out_init(&out, &b->work, false);
+    detection_write(&out, &rep);
+    *encode = now() - scored;
+    return scored - start;
+}
+
+static void run(struct pool_job *job)
+{
+    struct bench *b = (struct bench *)job;
+    const struct parallel *two = pool_parallel(b->pool);
+    double ignored;
+    for (size_t i = 0; i < PARSE_ROUNDS; i++)
+        b->parse[i] = parse(b);
+    b->cold = score(b, &parallel_serial, &ignored);
+    score(b, two, &ignored);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        b->one[i] = score(b, &parallel_serial, &b->encode[i]);
+        b->two[i] = score(b, two, &ignored);
+        b->ratio[i] = b->one[i] / b->two[i];
+    }
+}
+
+static void done(struct pool_job *job)
+{
+    pool_free(((struct bench *)job)->pool);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, size_t n)
+{
+    qsort(x, n, sizeof(*x), by_value);
+    return x[n / 2];
+}
+
+static void report(struct bench *b)
+{
+    double n = (double)b->req.dt.n, parsed = median(b->parse, PARSE_ROUNDS);
+    double one = median(b->one, ROUNDS), two = median(b->two, ROUNDS);
+    double encode = median(b->encode, ROUNDS);
+    double bytes = (double)b->work_bytes / n;
+    printf("detection scoring: %zu detections, %zu ground truths, %zu images, "
+           "%zu categories\n",
+           b->req.dt.n, b->req.gt.n, b->req.gt.n_images,
+           b->req.gt.n_categories);
+    printf("  1 worker    %7.3f s  %11.0f detections/s  (lowest %.3f, fresh "
+           "memory %.3f)\n",
+           one, n / one, b->one[0], b->cold);
+    printf("  2 workers   %7.3f s  %11.0f detections/s  (lowest %.3f)\n", two,
+           n / two, b->two[0]);
+    printf("  1 over 2    %7.2f    (median of %d pairs)\n",
+           median(b->ratio, ROUNDS), ROUNDS);
+    printf("  parse       %7.3f s  %11.1f MB/s, %.0f %% of parse + score on 1 "
+           "worker + write\n",
+           parsed, (double)(b->gt_len + b->dt_len) / 1e6 / parsed,
+           100 * parsed / (parsed + one + encode));
+    printf("  write       %7.3f s  (summary)\n", encode);
+    printf("  memory      %7.1f bytes of working memory per detection, "
+           "columns not counted\n",
+           bytes);
+}
+
+/* The made-up set, kept for the life of the program. */
+static void make_sample(struct bench *b, struct arena *mem)
+{
+    const struct sample_options options = {.images = 5000,
+                                           .classes = 80,
+                                           .objects = 8,
+                                           .detections = 100,
+                                           .seed = 0};
+    struct json_out gt, dt;
+    json_out_init(&gt, mem, false);
+    json_out_init(&dt, mem, false);
+    sample_write(&options, &gt, &dt);
+    must(gt.failed || dt.failed, "making the sample");
+    b->gt = gt.text, b->gt_len = gt.len;
+    b->dt = dt.text, b->dt_len = dt.len;
+}
+
+int main(int argc, char **argv)
+{
+    static struct bench b;
+    struct arena data;
+    uv_loop_t loop;
+    char *gt = NULL, *dt = NULL;
+    arena_init(&data, SIZE_MAX / 4);
+    arena_init(&b.columns, SIZE_MAX / 4);
+    arena_init(&b.work, SIZE_MAX / 4);
+    if (argc == 3) {
+        must(file_read(argv[1], &gt, &b.gt_len), argv[1]);
+        must(file_read(argv[2], &dt, &b.dt_len), argv[2]);
+        b.gt = gt, b.dt = dt;
+    } else {
+        make_sample(&b, &data);
+    }
+    workers_set(2);
+    uv_loop_init(&loop);
+    b.pool = pool_new(&loop, 2, 1);
+    b.job.run = run;
+    b.job.done = done;
+    must(!b.pool || pool_submit(b.pool, &b.job), "starting the pool");
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    report(&b);
+    free(gt);
+    free(dt);
+    arena_free(&b.columns);
+    arena_free(&b.work);
+    arena_free(&data);
+    return 0;
+}
