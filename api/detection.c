@@ -21,10 +21,13 @@ static int refuse_unknown_images(const struct detection_request *req,
         char pointer[POINTER_BYTES];
         if (ix->dt_image[i] != COCO_UNKNOWN)
             continue;
-        snprintf(pointer, sizeof(pointer), "/detections/%zu/image_id", i);
+        snprintf(pointer, sizeof(pointer),
+                 req->columnar ? "/detections/image_id/%zu"
+                               : "/detections/%zu/image_id",
+                 i);
         api_fail(err, PROBLEM_UNKNOWN_IMAGE, pointer,
-                 "detections[%zu] is on image %lld, which is not in the ground "
-                 "truth (%zu of %zu detections are on such images)",
+                 "detection %zu is on image %lld, which the ground truth has "
+                 "not (%zu of %zu detections are on such images)",
                  i, (long long)req->dt.image_id[i], ix->unknown_image_dt,
                  req->dt.n);
     }

@@ -33,6 +33,7 @@ struct detection_request {
     struct coco_ground_truth gt;
     const char **category_name; /* per row of gt.category, or NULL */
     struct coco_detections dt;
+    bool columnar; /* how the detections came, for pointers to them */
     struct detection_oddities odd;
 };
 

@@ -92,14 +92,14 @@ typedef void read_item(struct reader *r, const json_t *v, const struct at *at,
 static int read_list(const json_t *list, const struct at *at, read_item *item,
                      struct reader *r)
 {
-    size_t n = json_array_size(list);
+    size_t n = json_array_size(list), before = r->err->n;
     for (size_t i = 0; i < n && !api_full(r->err); i++) {
         const json_t *v = json_array_get(list, i);
         struct at here = {at, NULL, i};
         if (read_object(v, &here, r->err) == 0)
             item(r, v, &here, i);
     }
-    return r->err->n ? -1 : 0;
+    return r->err->n > before ? -1 : 0;
 }
 
 /* The columns are const for all but their reader. */
@@ -182,13 +182,15 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Counts equal neighbours among n ids; of images they are faults. */
-static int check_duplicates(const int64_t *id, size_t n, const struct at *at,
-                            size_t *count, bool refuse, struct reader *r)
+/* Counts ids that are there already; of images they are faults. */
+static void check_duplicates(const int64_t *id, size_t n, const struct at *at,
+                             size_t *count, bool refuse, struct reader *r)
 {
     const int64_t **sorted = arena_alloc(r->mem, n, sizeof(*sorted));
-    if (!sorted)
-        return no_memory(r->err);
+    if (!sorted) {
+        no_memory(r->err);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         sorted[i] = &id[i];
     qsort(sorted, n, sizeof(*sorted), by_id);
@@ -205,7 +207,6 @@ static int check_duplicates(const int64_t *id, size_t n, const struct at *at,
         at_fail(r->err, PROBLEM_DUPLICATE_IMAGE, &(struct at){&item, "id", 0},
                 "is %lld, the id of image %zu already", (long long)id[b], a);
     }
-    return r->err->n ? -1 : 0;
 }
 
 /* The columns of gt for this many rows. */
@@ -243,10 +244,10 @@ int read_ground_truth(const json_t *v, const struct at *at,
     const json_t *images = member(v, "images", at, &at_images);
     const json_t *annotations = member(v, "annotations", at, &at_annotations);
     const json_t *categories = member(v, "categories", at, &at_categories);
-    read_array(images, &at_images, err);
-    read_array(annotations, &at_annotations, err);
-    read_array(categories, &at_categories, err);
-    if (err->n)
+    int rc = read_array(images, &at_images, err);
+    rc |= read_array(annotations, &at_annotations, err);
+    rc |= read_array(categories, &at_categories, err);
+    if (rc)
         return -1;
     if (alloc_ground_truth(req, json_array_size(images),
                            json_array_size(annotations),
@@ -283,11 +284,12 @@ static int read_columns(const json_t *v, const struct at *at, struct reader *r)
     enum { COLUMNS = sizeof(names) / sizeof(names[0]) };
     const json_t *column[COLUMNS];
     struct at here[COLUMNS];
+    int rc = 0;
     for (size_t c = 0; c < COLUMNS; c++) {
         column[c] = member(v, names[c], at, &here[c]);
-        read_array(column[c], &here[c], r->err);
+        rc |= read_array(column[c], &here[c], r->err);
     }
-    if (r->err->n)
+    if (rc)
         return -1;
     size_t n = json_array_size(column[0]);
     for (size_t c = 1; c < COLUMNS; c++)
@@ -298,6 +300,7 @@ static int read_columns(const json_t *v, const struct at *at, struct reader *r)
     struct coco_detections *dt = &r->req->dt;
     if (alloc_detections(dt, n, r->mem))
         return no_memory(r->err);
+    r->req->columnar = true;
     int64_t *image = COLUMN(dt->image_id), *category = COLUMN(dt->category_id);
     double *box = COLUMN(dt->box), *score = COLUMN(dt->score);
     for (size_t i = 0; i < n && !api_full(r->err); i++) {

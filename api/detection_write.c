@@ -214,8 +214,8 @@ static double tensor_value(const struct coco_result *r, enum tensor tensor,
 
 /*
  * Nested arrays over the axes T, R (not of recall), K, A, M: five deep.
- * NOLINTNEXTLINE(misc-no-recursion)
  */
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static void write_axes(struct json_out *out, const struct coco_result *r,
                        enum tensor tensor, size_t axis, size_t at[5])
 {

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_MALFORMED_JSON] =
@@ -106,7 +107,12 @@ static void write_faults(struct json_out *out, const struct api_error *err)
     for (size_t i = 0; i < err->n; i++) {
         out_open(out, '{');
         out_member_string(out, "pointer", err->fault[i].pointer);
-        out_member_string(out, "code", problem_type(err->fault[i].kind)->name);
+        char code[64];
+        snprintf(code, sizeof(code), "%s",
+                 problem_type(err->fault[i].kind)->name);
+        for (char *p = code; (p = strchr(p, '-'));)
+            *p = '_';
+        out_member_string(out, "code", code);
         out_member_string(out, "detail", err->fault[i].detail);
         out_close(out, '}');
     }
@@ -132,7 +138,7 @@ void error_write(struct json_out *out, const struct api_error *err,
     if (request_id)
         out_member_string(out, "request_id", request_id);
     out_member_string(out, "error", first->detail);
-    if (type->status == 422)
+    if (type->status == 422 || first->pointer[0])
         write_faults(out, err);
     out_close(out, '}');
 }

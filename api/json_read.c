@@ -86,12 +86,20 @@ static size_t add_key(char *pointer, size_t n, const char *key)
     return n;
 }
 
+/* The links of at, the document's own member last. */
+static size_t chain_of(const struct at *at,
+                       const struct at *chain[AT_DEPTH_MAX])
+{
+    size_t depth = 0;
+    for (; at && depth < AT_DEPTH_MAX; at = at->in)
+        chain[depth++] = at;
+    return depth;
+}
+
 void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
 {
     const struct at *chain[AT_DEPTH_MAX];
-    size_t depth = 0, n = 0;
-    for (; at && depth < AT_DEPTH_MAX; at = at->in)
-        chain[depth++] = at;
+    size_t depth = chain_of(at, chain), n = 0;
     while (depth-- > 0 && n + 24 < POINTER_BYTES) {
         pointer[n++] = '/';
         if (chain[depth]->key)
@@ -103,17 +111,33 @@ void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
     pointer[n] = '\0';
 }
 
+/* The place as people write it: detections[3].bbox[2] */
+static void at_words(const struct at *at, char words[POINTER_BYTES])
+{
+    const struct at *chain[AT_DEPTH_MAX];
+    size_t depth = chain_of(at, chain), n = 0;
+    snprintf(words, POINTER_BYTES, "the document");
+    while (depth-- > 0 && n < POINTER_BYTES) {
+        const struct at *link = chain[depth];
+        size_t room = POINTER_BYTES - n;
+        int len = link->key ? snprintf(words + n, room, "%s%s", n ? "." : "",
+                                       link->key)
+                            : snprintf(words + n, room, "[%zu]", link->item);
+        n += (size_t)len;
+    }
+}
+
 int at_fail(struct api_error *err, enum problem kind, const struct at *at,
             const char *format, ...)
 {
-    char pointer[POINTER_BYTES], detail[DETAIL_BYTES];
+    char pointer[POINTER_BYTES], words[POINTER_BYTES], detail[DETAIL_BYTES];
     va_list args;
     at_pointer(at, pointer);
+    at_words(at, words);
     va_start(args, format);
     vsnprintf(detail, sizeof(detail), format, args);
     va_end(args);
-    return api_fail(err, kind, pointer, "%s %s",
-                    *pointer ? pointer + 1 : "the document", detail);
+    return api_fail(err, kind, pointer, "%s %s", words, detail);
 }
 
 const char *json_kind(const json_t *v)
@@ -141,7 +165,8 @@ static int wrong_kind(const json_t *v, const struct at *at, const char *want,
                       struct api_error *err)
 {
     if (!v)
-        return at_fail(err, PROBLEM_MISSING_MEMBER, at, "is missing: %s", want);
+        return at_fail(err, PROBLEM_MISSING_MEMBER, at,
+                       "is missing; it must be %s", want);
     return at_fail(err, PROBLEM_INVALID_VALUE, at, "is %s, must be %s",
                    json_kind(v), want);
 }

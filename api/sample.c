@@ -150,7 +150,7 @@ static size_t detect(struct sampler *s, int64_t image, const struct object *o)
     struct object hit = jittered(s, o, share * (0.3 + uniform(s)));
     write_detection(s, image, &hit, score);
     double u = uniform(s);
-    for (int more = u < 0.1 ? 2 : u < 0.35; more > 0; more--) {
+    for (int more = u < 0.1 ? 2 : u<0.35; more> 0; more--) {
         n++;
         struct object again = jittered(s, &hit, 0.12);
         write_detection(s, image, &again, score * (0.1 + 0.5 * uniform(s)));

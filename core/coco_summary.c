@@ -7,8 +7,9 @@ enum { PLAIN_BELOW = 8, BLOCK = 128, CHUNK = 8192 };
 
 /*
  * numpy's pairwise sum of contiguous doubles.  Halves n, so it is at most
- * log2(n / BLOCK) + 1 deep.  NOLINTNEXTLINE(misc-no-recursion)
+ * log2(n / BLOCK) + 1 deep.
  */
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static double pairwise(const double *x, size_t n)
 {
     if (n < PLAIN_BELOW) {
@@ -107,12 +108,4 @@ double coco_value(const struct coco_result *r, const struct coco_number *number,
     s.end_class = k == COCO_ALL_CLASSES ? r->index.n_classes : k + 1;
     size_t n = gather(r, &s, r->values);
     return n ? coco_mean(r->values, n, p->summation) : -1;
-}
-
-int coco_score(struct coco_result *r, struct coco_wanted wanted,
-               struct arena *mem, const struct parallel *par)
-{
-    if (coco_match(r, wanted.images, mem, par))
-        return -1;
-    return coco_accumulate(r, wanted.scores, mem, par);
 }
