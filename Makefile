@@ -13,7 +13,9 @@ O := build$(if $(VARIANT),/$(VARIANT))
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla
-BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread
+# Numbers are promised to the last bit, so no multiply and add is fused.
+BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread \
+	-ffp-contract=off
 CFLAGS ?= -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
 CLANG := clang
@@ -50,8 +52,7 @@ HTTP_TESTS := $(wildcard tests/http/test_*.py) tests/test_run.sh
 .PHONY: all
 all: $(O)/evald build/compile_commands.json ## build build/evald
 
-# Detection scores are promised to the last bit, so no operation is fused.
-$(O)/core/%.o: CFLAGS += -ffp-contract=off -O3
+$(O)/core/%.o: CFLAGS += -O3
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -22,13 +22,13 @@ static void read_nonfinite(const json_t *v, const struct at *at,
         read_choice(v, at, choices, COUNT(choices), &row, err);
 }
 
-static int read_body(const json_t *v, struct detection_request *req,
-                     struct arena *mem, struct api_error *err)
+static void read_body(const json_t *v, struct detection_request *req,
+                      struct arena *mem, struct api_error *err)
 {
     struct at at[COUNT(members)];
     const json_t *m[COUNT(members)];
     if (read_object(v, NULL, err))
-        return -1;
+        return;
     for (size_t i = 0; i < COUNT(members); i++) {
         at[i] = (struct at){NULL, members[i], 0};
         m[i] = json_object_get(v, members[i]);
@@ -40,45 +40,71 @@ static int read_body(const json_t *v, struct detection_request *req,
     read_nonfinite(m[4], &at[4], err);
     read_ground_truth(m[0], &at[0], req, mem, err);
     read_detections(m[1], &at[1], req, mem, err);
+}
+
+/* Reads one part of a request from its document; err says how it went. */
+typedef void read_part(const json_t *doc, struct detection_request *req,
+                       struct arena *mem, struct api_error *err);
+
+/*
+ * The document is many times larger than the columns, so it has an arena of
+ * its own, within what mem has left, and is gone before the scoring begins.
+ */
+static int decode(const char *text, size_t len, read_part *part,
+                  struct detection_request *req, struct arena *mem,
+                  struct api_error *err)
+{
+    struct arena documents;
+    arena_init(&documents, mem->bytes_max - mem->bytes_used);
+    const json_t *doc = json_read(text, len, &documents, err);
+    if (doc)
+        part(doc, req, mem, err);
+    arena_free(&documents);
     return err->n ? -1 : 0;
 }
 
 int decode_body(const char *text, size_t len, struct detection_request *req,
                 struct arena *mem, struct api_error *err)
 {
-    json_t *doc = json_read(text, len, err);
-    int rc = doc ? read_body(doc, req, mem, err) : -1;
-    json_decref(doc);
-    return rc;
+    return decode(text, len, read_body, req, mem, err);
+}
+
+static void ground_truth_part(const json_t *doc, struct detection_request *req,
+                              struct arena *mem, struct api_error *err)
+{
+    read_ground_truth(doc, NULL, req, mem, err);
 }
 
 int decode_ground_truth(const char *text, size_t len,
                         struct detection_request *req, struct arena *mem,
                         struct api_error *err)
 {
-    json_t *doc = json_read(text, len, err);
-    int rc = doc ? read_ground_truth(doc, NULL, req, mem, err) : -1;
-    json_decref(doc);
-    return rc;
+    return decode(text, len, ground_truth_part, req, mem, err);
+}
+
+static void detections_part(const json_t *doc, struct detection_request *req,
+                            struct arena *mem, struct api_error *err)
+{
+    read_detections(doc, NULL, req, mem, err);
 }
 
 int decode_detections(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err)
 {
-    json_t *doc = json_read(text, len, err);
-    int rc = doc ? read_detections(doc, NULL, req, mem, err) : -1;
-    json_decref(doc);
-    return rc;
+    return decode(text, len, detections_part, req, mem, err);
+}
+
+static void parameters_part(const json_t *doc, struct detection_request *req,
+                            struct arena *mem, struct api_error *err)
+{
+    (void)mem;
+    read_parameters(doc, NULL, req, err);
 }
 
 int decode_parameters(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err)
 {
-    json_t *doc = json_read(text, len, err);
-    (void)mem;
-    int rc = doc ? read_parameters(doc, NULL, req, err) : -1;
-    json_decref(doc);
-    return rc;
+    return decode(text, len, parameters_part, req, mem, err);
 }

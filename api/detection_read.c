@@ -71,17 +71,17 @@ static int member_box(const json_t *v, const struct at *in, double *out,
     return read_box(m, &at, out, r);
 }
 
-/* true, false, or an integer that is 0 or not; a missing member is 0. */
+/* true, false, or a whole number that is 0 or not; a missing member is 0. */
 static int read_flag(const json_t *v, const struct at *at, uint8_t *out,
                      struct api_error *err)
 {
-    *out = 0;
-    if (!v)
-        return 0;
-    if (!json_is_integer(v) && !json_is_boolean(v))
+    int64_t n = 0;
+    if (v && !json_is_boolean(v) && !json_is_number(v))
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
                        "is %s, must be 0, 1 or a boolean", json_kind(v));
-    *out = json_is_true(v) || json_integer_value(v) != 0;
+    if (json_is_number(v) && read_integer(v, at, &n, err))
+        return -1;
+    *out = json_is_true(v) || n != 0;
     return 0;
 }
 

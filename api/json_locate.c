@@ -1,5 +1,6 @@
 #include "api/json_locate.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,13 +24,35 @@ static size_t string_end(const char *text, size_t i, size_t end)
     return i < end ? i : end;
 }
 
+/* Appends "/" and n bytes of s with ~ and / escaped, if it all fits. */
 static size_t add(char *pointer, size_t size, size_t at, const char *s,
                   size_t n)
 {
-    if (at + n + 1 > size)
-        n = size - at - 1;
-    memcpy(pointer + at, s, n);
-    return at + n;
+    size_t end = at;
+    if (2 * n + 2 > size - at)
+        return at;
+    pointer[end++] = '/';
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '~' || s[i] == '/') {
+            pointer[end++] = '~';
+            pointer[end++] = s[i] == '~' ? '0' : '1';
+        } else {
+            pointer[end++] = s[i];
+        }
+    }
+    return end;
+}
+
+/* As add, of a key between its quotes; jansson undoes its escapes. */
+static size_t add_key(char *pointer, size_t size, size_t at, const char *key,
+                      size_t n)
+{
+    json_t *s = json_loadb(key - 1, n + 2, JSON_DECODE_ANY, NULL);
+    if (s)
+        at =
+            add(pointer, size, at, json_string_value(s), json_string_length(s));
+    json_decref(s);
+    return at;
 }
 
 static void write_pointer(const struct level *level, size_t depth,
@@ -38,13 +61,11 @@ static void write_pointer(const struct level *level, size_t depth,
     size_t at = 0;
     for (size_t i = 0; i < depth && i < DEPTH_MAX; i++) {
         char item[24];
-        int n = snprintf(item, sizeof(item), "/%zu", level[i].item);
-        if (!level[i].object) {
+        int n = snprintf(item, sizeof(item), "%zu", level[i].item);
+        if (!level[i].object)
             at = add(pointer, size, at, item, (size_t)n);
-        } else if (level[i].key) {
-            at = add(pointer, size, at, "/", 1);
-            at = add(pointer, size, at, level[i].key, level[i].key_len);
-        }
+        else if (level[i].key)
+            at = add_key(pointer, size, at, level[i].key, level[i].key_len);
     }
     pointer[at] = '\0';
 }

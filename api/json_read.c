@@ -1,6 +1,7 @@
 #include "api/json_read.h"
 
 #include "api/json_locate.h"
+#include "api/json_memory.h"
 #include "api/suggest.h"
 
 #include <math.h>
@@ -32,7 +33,14 @@ static int explain(const char *text, size_t len, const json_error_t *e,
     size_t offset = e->position > 0 ? (size_t)e->position : 0, line, column;
     if (offset > len)
         offset = len;
+    if (json_error_code(e) == json_error_out_of_memory)
+        return api_fail(err, PROBLEM_MEMORY, NULL,
+                        "the document does not fit in the memory of one "
+                        "request");
     line_column(text, offset, &line, &column);
+    const char *what = json_error_code(e) == json_error_null_character
+                           ? "a NUL character (\\u0000) in a string"
+                           : e->text;
     if (json_error_code(e) == json_error_numeric_overflow) {
         char pointer[POINTER_BYTES];
         json_locate(text, offset, pointer, sizeof(pointer));
@@ -45,10 +53,11 @@ static int explain(const char *text, size_t len, const json_error_t *e,
     }
     return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
                     "line %zu, column %zu (byte %zu): %s", line, column, offset,
-                    e->text);
+                    what);
 }
 
-json_t *json_read(const char *text, size_t len, struct api_error *err)
+const json_t *json_read(const char *text, size_t len, struct arena *mem,
+                        struct api_error *err)
 {
     const char *nul = len ? memchr(text, '\0', len) : NULL;
     size_t line, column;
@@ -62,28 +71,32 @@ json_t *json_read(const char *text, size_t len, struct api_error *err)
     }
     if (len == 0) {
         api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
-                 "the body is empty; send a JSON document");
+                 "it is empty; a JSON document is expected");
         return NULL;
     }
-    json_t *doc =
-        json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    const json_t *doc = json_load_in(
+        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, mem, &e);
     if (!doc)
         explain(text, len, &e, err);
     return doc;
 }
 
-/* Appends key to the pointer, with ~ and / escaped. */
+/* Appends key, with ~ and / escaped, if it all fits; else nothing. */
 static size_t add_key(char *pointer, size_t n, const char *key)
 {
-    for (; *key && n + 3 < POINTER_BYTES; key++) {
+    size_t end = n;
+    if (2 * strlen(key) + 2 > POINTER_BYTES - n)
+        return n;
+    pointer[end++] = '/';
+    for (; *key; key++) {
         if (*key == '~' || *key == '/') {
-            pointer[n++] = '~';
-            pointer[n++] = *key == '~' ? '0' : '1';
+            pointer[end++] = '~';
+            pointer[end++] = *key == '~' ? '0' : '1';
         } else {
-            pointer[n++] = *key;
+            pointer[end++] = *key;
         }
     }
-    return n;
+    return end;
 }
 
 /* The links of at, the document's own member last. */
@@ -100,13 +113,10 @@ void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
 {
     const struct at *chain[AT_DEPTH_MAX];
     size_t depth = chain_of(at, chain), n = 0;
-    while (depth-- > 0 && n + 24 < POINTER_BYTES) {
-        pointer[n++] = '/';
-        if (chain[depth]->key)
-            n = add_key(pointer, n, chain[depth]->key);
-        else
-            n += (size_t)snprintf(pointer + n, POINTER_BYTES - n, "%zu",
-                                  chain[depth]->item);
+    while (depth-- > 0) {
+        char item[24];
+        snprintf(item, sizeof(item), "%zu", chain[depth]->item);
+        n = add_key(pointer, n, chain[depth]->key ? chain[depth]->key : item);
     }
     pointer[n] = '\0';
 }

@@ -8,16 +8,19 @@
 #define EVALD_API_JSON_READ_H
 
 #include "api/error.h"
+#include "core/arena.h"
 
 #include <jansson.h>
 #include <stdint.h>
 
 /*
- * The document in text, a new reference.  NULL with *err set when it is not
- * valid JSON: NUL bytes, duplicate keys and invalid UTF-8 are not.  A number
- * beyond int64 or double is a fault of its own, with its pointer.
+ * The document in text, in memory from mem (json_memory.h: borrowed, never to
+ * be decref'ed).  NULL with *err set when it is not valid JSON: NUL bytes,
+ * duplicate keys and invalid UTF-8 are not.  A number beyond int64 or double
+ * is a fault of its own, with its pointer.
  */
-json_t *json_read(const char *text, size_t len, struct api_error *err)
+const json_t *json_read(const char *text, size_t len, struct arena *mem,
+                        struct api_error *err)
     __attribute__((warn_unused_result));
 
 /* A place in a document: a member of, or an item in, another place. */
@@ -27,7 +30,7 @@ struct at {
     size_t item;
 };
 
-/* Writes the pointer of at, cut to POINTER_BYTES. */
+/* Writes the pointer of at; a key that does not fit is left out. */
 void at_pointer(const struct at *at, char pointer[POINTER_BYTES]);
 
 /* As api_fail, at a place. */

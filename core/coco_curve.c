@@ -1,4 +1,4 @@
-/* Built with -ffp-contract=off, as all of the scoring. */
+/* Built with -ffp-contract=off, as everything. */
 #include "core/coco_curve.h"
 
 #include <float.h>

@@ -1,5 +1,6 @@
 /* evald eval: the endpoint's calls on files. */
 #include "api/detection.h"
+#include "api/number.h"
 #include "api/suggest.h"
 #include "server/commands.h"
 #include "server/file.h"
@@ -171,9 +172,12 @@ static void check_floor(struct eval *e, const struct floor *floor)
                        "\"summary\" in --json",
                 near ? near : "");
         e->code = EX_USAGE;
-    } else if (!(e->rep.value[i] >= floor->value)) {
-        fprintf(stderr, "evald eval: %s is %.6g, under %.6g\n", floor->name,
-                e->rep.value[i], floor->value);
+    } else if (!(e->rep.value[i] > -1 && e->rep.value[i] >= floor->value)) {
+        char is[NUMBER_BYTES], least[NUMBER_BYTES];
+        number_write(e->rep.value[i], is);
+        number_write(floor->value, least);
+        fprintf(stderr, "evald eval: %s is %s, under %s\n", floor->name,
+                e->rep.value[i] > -1 ? is : "undefined", least);
         if (e->code == EX_OK)
             e->code = EXIT_FAILURE;
     }

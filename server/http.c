@@ -6,16 +6,20 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     IDLE_TIMEOUT_S = 120,
+    SWEEP_MS = 500,
     LIGHT_BYTES_MAX = 1 << 20, /* larger bodies are heavy work */
     ARENAS_KEPT_MAX = 64,
-    MEMORY_PER_BODY_BYTE = 4,
+    MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
 };
 static const size_t ARENA_BYTES_KEPT = (size_t)64 << 20;
 static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
@@ -32,8 +36,10 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
-    unsigned open_handles; /* of libuv */
-    size_t active;
+    uv_timer_t sweep;
+    unsigned open_handles;   /* of libuv */
+    size_t active, working;  /* requests; those with the pool */
+    struct request *uploads; /* those whose body is coming */
     bool draining;
     void (*drained)(void *context);
     void *drained_context;
@@ -42,7 +48,7 @@ struct http {
     size_t n_arenas;
 };
 
-/* A request's columns and results are a few times its body. */
+/* What one request may use, its body not counted. */
 static struct arena take_arena(struct http *http)
 {
     struct arena a;
@@ -104,17 +110,72 @@ static struct request *request_new(struct http *http,
     return r;
 }
 
+static void pump(struct http *http);
+
+static int socket_of(const struct request *r)
+{
+    return MHD_get_connection_info(r->connection,
+                                   MHD_CONNECTION_INFO_CONNECTION_FD)
+        ->connect_fd;
+}
+
+/* The client has closed its side, and all that it sent has been read. */
+static bool is_gone(const struct request *r)
+{
+    struct pollfd p = {.fd = socket_of(r), .events = POLLRDHUP};
+    int unread = 0;
+    return poll(&p, 1, 0) == 1 && ioctl(p.fd, FIONREAD, &unread) == 0 &&
+           unread == 0;
+}
+
+/*
+ * libmicrohttpd misses the end of a connection that arrives together with
+ * data, and would wait for the rest of the body until the idle timeout.  A
+ * socket that is shut down it does notice.
+ */
+static void on_sweep(uv_timer_t *sweep)
+{
+    const struct http *http = sweep->data;
+    for (const struct request *r = http->uploads; r; r = r->next)
+        if (is_gone(r))
+            shutdown(socket_of(r), SHUT_RDWR);
+}
+
+static void upload_begins(struct request *r)
+{
+    struct http *http = r->http;
+    if (!http->uploads)
+        uv_timer_start(&http->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    r->next = http->uploads;
+    r->link = &http->uploads;
+    if (r->next)
+        r->next->link = &r->next;
+    http->uploads = r;
+}
+
+/* Does nothing for a request that is not in the list. */
+static void upload_ends(struct request *r)
+{
+    if (!r->link)
+        return;
+    *r->link = r->next;
+    if (r->next)
+        r->next->link = r->link;
+    r->link = NULL;
+    if (!r->http->uploads)
+        uv_timer_stop(&r->http->sweep);
+}
+
 static void request_end(struct request *r, bool sent)
 {
     struct http *http = r->http;
+    upload_ends(r);
     request_log(r, sent);
     request_clear(r);
     give_arena(http, &r->mem);
     free(r);
     http->active--;
 }
-
-static void pump(struct http *http);
 
 static void work_run(struct pool_job *job)
 {
@@ -130,6 +191,7 @@ static void work_done(struct pool_job *job)
 {
     struct request *r = (struct request *)job;
     r->state = REQUEST_DONE;
+    r->http->working--;
     MHD_resume_connection(r->connection);
     pump(r->http);
 }
@@ -154,8 +216,10 @@ static enum MHD_Result begin_work(struct request *r)
     r->state = REQUEST_WORK;
     /* before anyone else may see the job, and so resume the connection */
     MHD_suspend_connection(r->connection);
-    if (pool_submit(r->http->pool, &r->job) == 0)
+    if (pool_submit(r->http->pool, &r->job) == 0) {
+        r->http->working++;
         return MHD_YES;
+    }
     MHD_resume_connection(r->connection);
     api_overloaded(&r->req, &r->mem, &r->res);
     r->state = REQUEST_DONE;
@@ -165,8 +229,10 @@ static enum MHD_Result begin_work(struct request *r)
 static enum MHD_Result read_body(struct request *r, const char *bytes,
                                  size_t *n)
 {
-    if (*n == 0)
+    if (*n == 0) {
+        upload_ends(r);
         return begin_work(r);
+    }
     int rc = request_append(r, bytes, *n);
     *n = 0;
     return rc ? MHD_NO : MHD_YES;
@@ -188,6 +254,8 @@ static enum MHD_Result on_request(void *context,
             return MHD_NO;
         if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
             r->state = REQUEST_BODY;
+            if (request_has_body(r))
+                upload_begins(r);
             return MHD_YES;
         }
         /* an answer before the body closes the connection */
@@ -314,9 +382,10 @@ struct http *http_new(uv_loop_t *loop, struct pool *pool,
     int epoll_fd =
         MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     uv_timer_init(loop, &http->timer);
+    uv_timer_init(loop, &http->sweep);
     uv_poll_init(loop, &http->poll, epoll_fd);
-    http->timer.data = http->poll.data = http;
-    http->open_handles = 2;
+    http->timer.data = http->sweep.data = http->poll.data = http;
+    http->open_handles = 3;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     return http;
 }
@@ -338,6 +407,17 @@ size_t http_active(const struct http *http)
     return http->active;
 }
 
+bool http_working(const struct http *http)
+{
+    return http->working > 0;
+}
+
+void http_end_uploads(struct http *http)
+{
+    for (const struct request *r = http->uploads; r; r = r->next)
+        shutdown(socket_of(r), SHUT_RDWR);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct http *http = handle->data;
@@ -355,4 +435,5 @@ void http_free(struct http *http)
     MHD_stop_daemon(http->daemon);
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
+    uv_close((uv_handle_t *)&http->sweep, on_closed);
 }

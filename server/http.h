@@ -34,6 +34,12 @@ void http_drain(struct http *http, void (*drained)(void *context),
 /* How many requests are being read, answered or sent. */
 size_t http_active(const struct http *http);
 
+/* Whether one of them is being answered. */
+bool http_working(const struct http *http);
+
+/* Ends the connections of requests that have not come in whole. */
+void http_end_uploads(struct http *http);
+
 /* Stops; http_active must be 0.  Its handles close in the loop's next turn. */
 void http_free(struct http *http);
 

@@ -1,25 +1,30 @@
 #include "server/listen.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 enum { BACKLOG = 1024, HOST_BYTES = 256 };
 
-static int failed(const char **why, const char *what, const char *detail)
+static int failed(int code, const char **why, const char *address,
+                  const char *what)
 {
     static char text[HOST_BYTES + 128];
-    snprintf(text, sizeof(text), "%s%s", what, detail);
+    snprintf(text, sizeof(text), "--listen %.200s: %s", address, what);
     *why = text;
-    return -1;
+    return code;
 }
 
-/* Splits HOST:PORT; brackets of an IPv6 host are taken off. */
+/* Splits HOST:PORT, PORT a number; an IPv6 host loses its brackets. */
 static int split(const char *address, char host[HOST_BYTES], const char **port)
 {
     const char *colon = strrchr(address, ':');
@@ -37,7 +42,10 @@ static int split(const char *address, char host[HOST_BYTES], const char **port)
     memcpy(host, address, n);
     host[n] = '\0';
     *port = colon + 1;
-    return 0;
+    char *end;
+    unsigned long number = strtoul(*port, &end, 10);
+    return isdigit((unsigned char)**port) && !*end && number <= UINT16_MAX ? 0
+                                                                           : -1;
 }
 
 static int bind_one(const struct addrinfo *a)
@@ -48,7 +56,7 @@ static int bind_one(const struct addrinfo *a)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0)
         return fd;
     int saved = errno;
     close(fd);
@@ -84,7 +92,7 @@ static void describe(struct listener *l)
              a == INADDR_ANY ? "127.0.0.1" : host, ntohs(at.v4.sin_port));
 }
 
-int listener_open(struct listener *l, const char *address, const char **why)
+int listener_bind(struct listener *l, const char *address, const char **why)
 {
     char host[HOST_BYTES];
     const char *port;
@@ -93,17 +101,23 @@ int listener_open(struct listener *l, const char *address, const char **why)
     struct addrinfo *found = NULL;
     *l = (struct listener){.fd = -1};
     if (split(address, host, &port))
-        return failed(why, "--listen must be HOST:PORT or [IPV6]:PORT, not ",
-                      address);
+        return failed(EX_USAGE, why, address,
+                      "must be HOST:PORT or [IPV6]:PORT, such as "
+                      "127.0.0.1:8080");
     int rc = getaddrinfo(host, port, &hints, &found);
     if (rc)
-        return failed(why, "cannot resolve the address: ", gai_strerror(rc));
+        return failed(EX_NOHOST, why, address, gai_strerror(rc));
     for (const struct addrinfo *a = found; a && l->fd < 0; a = a->ai_next)
         l->fd = bind_one(a);
     int saved = errno;
     freeaddrinfo(found);
     if (l->fd < 0)
-        return failed(why, "cannot listen: ", strerror(saved));
+        return failed(EX_UNAVAILABLE, why, address, strerror(saved));
     describe(l);
     return 0;
+}
+
+int listener_listen(const struct listener *l)
+{
+    return listen(l->fd, BACKLOG);
 }

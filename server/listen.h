@@ -14,10 +14,13 @@ struct listener {
 };
 
 /*
- * Binds and listens on address, "HOST:PORT" or "[v6]:PORT"; port 0 is any
- * free one.  Returns 0, or -1 with one line in *why (borrowed, until the next
- * call) saying what was wrong.  The caller closes fd.
+ * Binds to address, "HOST:PORT" or "[v6]:PORT"; port 0 is any free one.
+ * Returns 0, or one of sysexits.h (EX_USAGE for what is no address) with one
+ * line in *why, borrowed until the next call.  The caller closes fd.
  */
-int listener_open(struct listener *l, const char *address, const char **why);
+int listener_bind(struct listener *l, const char *address, const char **why);
+
+/* Lets clients in; 0, or -1 with errno set. */
+int listener_listen(const struct listener *l);
 
 #endif

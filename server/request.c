@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { BODY_BYTES_FIRST = 1 << 16, DRAIN_FACTOR = 2 };
+enum { BODY_BYTES_FIRST = 1 << 16, DRAIN_BYTES_MAX = 4 << 20 };
 
 static const char *header(const struct request *r, const char *name)
 {
@@ -28,10 +29,21 @@ static void set_id(struct request *r, uint64_t generated)
                  (unsigned long long)generated);
 }
 
+/* The path and query of http://host/path?query, which proxies send. */
+static const char *origin_form(const char *target)
+{
+    static const char scheme[] = "http://";
+    if (strncasecmp(target, scheme, sizeof(scheme) - 1) != 0)
+        return target;
+    target += sizeof(scheme) - 1;
+    target += strcspn(target, "/?");
+    return *target ? target : "/";
+}
+
 int request_read_head(struct request *r, const char *method, const char *target,
                       uint64_t generated_id)
 {
-    r->target = strdup(target);
+    r->target = strdup(origin_form(target));
     if (!r->target)
         return -1;
     set_id(r, generated_id);
@@ -79,12 +91,12 @@ static int grow_body(struct request *r, size_t need)
 int request_append(struct request *r, const char *bytes, size_t n)
 {
     size_t max = r->env.body_bytes_max;
-    if (n > max - r->body_len || r->too_large) {
+    if (r->too_large || n > max - r->body_len) {
         free(r->body);
         r->body = NULL;
         r->too_large = true;
         r->body_len += n;
-        return r->body_len / DRAIN_FACTOR > max ? -1 : 0;
+        return r->body_len - max > DRAIN_BYTES_MAX ? -1 : 0;
     }
     if (n > r->body_capacity - r->body_len && grow_body(r, r->body_len + n))
         return -1;

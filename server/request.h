@@ -19,7 +19,8 @@ enum request_state {
 };
 
 struct request {
-    struct pool_job job; /* first: the job's request is found by it */
+    struct pool_job job;          /* first: the job's request is found by it */
+    struct request *next, **link; /* in the list of the uploads */
     struct http *http;
     struct MHD_Connection *connection;
     enum request_state state;

@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 enum {
-    QUEUE_MAX = 256,     /* requests that wait, per lane */
-    DRAIN_MS_MAX = 30000 /* for what is in flight when asked to stop */
+    QUEUE_MAX = 256,      /* requests that wait, per lane */
+    DRAIN_MS_MAX = 30000, /* for what is in flight when asked to stop */
+    LAST_MS_MAX = 1000,   /* for connections that were ended then */
 };
 static const size_t BODY_BYTES_LIMIT = (size_t)1 << 40;
 
@@ -72,9 +73,20 @@ static void give_up(const struct daemon *d, const char *why)
     _exit(EXIT_FAILURE);
 }
 
+static void on_last_grace(uv_timer_t *timer)
+{
+    give_up(timer->data, "clients do not read their answers");
+}
+
+/* Uploads that are not there by now are not waited for; work is lost. */
 static void on_grace(uv_timer_t *timer)
 {
-    give_up(timer->data, "not done in time");
+    struct daemon *d = timer->data;
+    if (http_working(d->http))
+        give_up(d, "not done in time");
+    log_info("ending %zu uploads that do not come", http_active(d->http));
+    http_end_uploads(d->http);
+    uv_timer_start(timer, on_last_grace, LAST_MS_MAX, 0);
 }
 
 static void on_drained(void *context)
@@ -191,13 +203,19 @@ int command_serve(int argc, char **argv)
     int code = options_read(&command, argc, argv, &flags, &operands);
     if (code >= 0)
         return code;
-    if (listener_open(&listener, flags.listen, &why)) {
+    code = listener_bind(&listener, flags.listen, &why);
+    if (code != EX_OK) {
         fprintf(stderr, "evald serve: %s\n", why);
-        return EX_UNAVAILABLE;
+        return code;
     }
     code = check(&flags, &listener);
-    if (code == EX_OK)
+    if (code == EX_OK && listener_listen(&listener) == 0)
         return run(&flags, &listener);
+    if (code == EX_OK) {
+        fprintf(stderr, "evald serve: --listen %s: %s\n", flags.listen,
+                strerror(errno));
+        code = EX_UNAVAILABLE;
+    }
     close(listener.fd);
     return code;
 }

@@ -1,0 +1,54 @@
+#include "api/json_memory.h"
+
+#include <stdlib.h>
+
+enum { BLOCK_BYTES = 1 << 16, ALIGN = 16 };
+
+/* Where jansson's blocks come from while this thread loads a document. */
+struct pile {
+    struct arena *mem;
+    char *at;
+    size_t left;
+};
+
+static _Thread_local struct pile *pile;
+
+static void *take(size_t n)
+{
+    if (!pile)
+        return malloc(n);
+    n = (n + ALIGN - 1) / ALIGN * ALIGN;
+    if (n > pile->left) {
+        size_t bytes = n > BLOCK_BYTES ? n : BLOCK_BYTES;
+        pile->at = arena_alloc(pile->mem, bytes, 1);
+        pile->left = pile->at ? bytes : 0;
+        if (!pile->at)
+            return NULL;
+    }
+    void *p = pile->at;
+    pile->at += n;
+    pile->left -= n;
+    return p;
+}
+
+static void give(void *p)
+{
+    if (!pile)
+        free(p);
+}
+
+/* jansson has one pair of functions for the whole program: before main. */
+__attribute__((constructor)) static void set_functions(void)
+{
+    json_set_alloc_funcs(take, give);
+}
+
+json_t *json_load_in(const char *text, size_t len, size_t flags,
+                     struct arena *mem, json_error_t *error)
+{
+    struct pile here = {.mem = mem};
+    pile = &here;
+    json_t *doc = json_loadb(text, len, flags, error);
+    pile = NULL;
+    return doc;
+}

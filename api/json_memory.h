@@ -1,0 +1,21 @@
+/* Documents of jansson in memory with a budget. */
+#ifndef EVALD_API_JSON_MEMORY_H
+#define EVALD_API_JSON_MEMORY_H
+
+#include "core/arena.h"
+
+#include <jansson.h>
+
+/*
+ * json_loadb with every byte of the document taken from mem.  A body may hold
+ * many more objects than its size suggests; here they cannot outgrow the
+ * arena, and giving them back is one arena_clear.
+ *
+ * The document lives as long as mem's blocks; it must not be json_decref'ed
+ * or changed.  When mem is spent this is json_error_out_of_memory.
+ */
+json_t *json_load_in(const char *text, size_t len, size_t flags,
+                     struct arena *mem, json_error_t *error)
+    __attribute__((warn_unused_result));
+
+#endif
