@@ -2,21 +2,18 @@
 
 #include "server/log.h"
 #include "server/request.h"
+#include "server/uploads.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     IDLE_TIMEOUT_S = 120,
-    SWEEP_MS = 500,
     LIGHT_BYTES_MAX = 1 << 20, /* larger bodies are heavy work */
     ARENAS_KEPT_MAX = 64,
     MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
@@ -36,10 +33,9 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
-    uv_timer_t sweep;
-    unsigned open_handles;   /* of libuv */
-    size_t active, working;  /* requests; those with the pool */
-    struct request *uploads; /* those whose body is coming */
+    unsigned open_handles;  /* of libuv */
+    size_t active, working; /* requests; those with the pool */
+    struct uploads uploads;
     bool draining;
     void (*drained)(void *context);
     void *drained_context;
@@ -112,64 +108,10 @@ static struct request *request_new(struct http *http,
 
 static void pump(struct http *http);
 
-static int socket_of(const struct request *r)
-{
-    return MHD_get_connection_info(r->connection,
-                                   MHD_CONNECTION_INFO_CONNECTION_FD)
-        ->connect_fd;
-}
-
-/* The client has closed its side, and all that it sent has been read. */
-static bool is_gone(const struct request *r)
-{
-    struct pollfd p = {.fd = socket_of(r), .events = POLLRDHUP};
-    int unread = 0;
-    return poll(&p, 1, 0) == 1 && ioctl(p.fd, FIONREAD, &unread) == 0 &&
-           unread == 0;
-}
-
-/*
- * libmicrohttpd misses the end of a connection that arrives together with
- * data, and would wait for the rest of the body until the idle timeout.  A
- * socket that is shut down it does notice.
- */
-static void on_sweep(uv_timer_t *sweep)
-{
-    const struct http *http = sweep->data;
-    for (const struct request *r = http->uploads; r; r = r->next)
-        if (is_gone(r))
-            shutdown(socket_of(r), SHUT_RDWR);
-}
-
-static void upload_begins(struct request *r)
-{
-    struct http *http = r->http;
-    if (!http->uploads)
-        uv_timer_start(&http->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
-    r->next = http->uploads;
-    r->link = &http->uploads;
-    if (r->next)
-        r->next->link = &r->next;
-    http->uploads = r;
-}
-
-/* Does nothing for a request that is not in the list. */
-static void upload_ends(struct request *r)
-{
-    if (!r->link)
-        return;
-    *r->link = r->next;
-    if (r->next)
-        r->next->link = r->link;
-    r->link = NULL;
-    if (!r->http->uploads)
-        uv_timer_stop(&r->http->sweep);
-}
-
 static void request_end(struct request *r, bool sent)
 {
     struct http *http = r->http;
-    upload_ends(r);
+    uploads_remove(&http->uploads, r);
     request_log(r, sent);
     request_clear(r);
     give_arena(http, &r->mem);
@@ -230,7 +172,7 @@ static enum MHD_Result read_body(struct request *r, const char *bytes,
                                  size_t *n)
 {
     if (*n == 0) {
-        upload_ends(r);
+        uploads_remove(&r->http->uploads, r);
         return begin_work(r);
     }
     int rc = request_append(r, bytes, *n);
@@ -255,7 +197,7 @@ static enum MHD_Result on_request(void *context,
         if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
             r->state = REQUEST_BODY;
             if (request_has_body(r))
-                upload_begins(r);
+                uploads_add(&r->http->uploads, r);
             return MHD_YES;
         }
         /* an answer before the body closes the connection */
@@ -382,9 +324,9 @@ struct http *http_new(uv_loop_t *loop, struct pool *pool,
     int epoll_fd =
         MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     uv_timer_init(loop, &http->timer);
-    uv_timer_init(loop, &http->sweep);
+    uploads_init(&http->uploads, loop);
     uv_poll_init(loop, &http->poll, epoll_fd);
-    http->timer.data = http->sweep.data = http->poll.data = http;
+    http->timer.data = http->poll.data = http;
     http->open_handles = 3;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     return http;
@@ -414,8 +356,7 @@ bool http_working(const struct http *http)
 
 void http_end_uploads(struct http *http)
 {
-    for (const struct request *r = http->uploads; r; r = r->next)
-        shutdown(socket_of(r), SHUT_RDWR);
+    uploads_end(&http->uploads);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -433,7 +374,8 @@ void http_free(struct http *http)
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);
     MHD_stop_daemon(http->daemon);
+    http->uploads.sweep.data = http; /* whose end on_closed counts */
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
-    uv_close((uv_handle_t *)&http->sweep, on_closed);
+    uv_close((uv_handle_t *)&http->uploads.sweep, on_closed);
 }
