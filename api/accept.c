@@ -4,49 +4,121 @@
 #include <string.h>
 #include <strings.h>
 
-/* The quality of one media range's parameters, 1 if it names none. */
-static double quality(const char *parameters, const char *end)
+/* The end of the part that starts here: separator or NUL, out of quotes. */
+static const char *part_end(const char *p, char separator)
 {
-    for (const char *p = parameters; p < end; p++) {
-        if (*p != ';')
-            continue;
-        p += 1 + strspn(p + 1, " \t");
-        if (end - p > 2 && (*p == 'q' || *p == 'Q') && p[1] == '=')
-            return strtod(p + 2, NULL);
-        p--;
+    bool quoted = false;
+    for (; *p && (quoted || *p != separator); p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        else if (quoted && *p == '\\' && p[1])
+            p++;
     }
-    return 1;
+    return p;
 }
 
-/* How closely a range fits a type: 0 = not, 1 = star, 2 = group, 3 = it. */
-static int fit(const char *range, size_t n, const char *type)
+/* A piece of a header, without the white space around it. */
+struct piece {
+    const char *text;
+    size_t len;
+};
+
+static struct piece trimmed(const char *from, const char *to)
+{
+    while (from < to && (*from == ' ' || *from == '\t'))
+        from++;
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+        to--;
+    return (struct piece){from, (size_t)(to - from)};
+}
+
+/*
+ * Cuts the next piece off *rest, up to the separator.  False at the end.  No
+ * piece is empty, but for what stands between two separators.
+ */
+static bool next_piece(const char **rest, const char *end, char separator,
+                       struct piece *piece)
+{
+    if (*rest >= end)
+        return false;
+    const char *to = part_end(*rest, separator);
+    if (to > end)
+        to = end;
+    *piece = trimmed(*rest, to);
+    *rest = to + (to < end);
+    return true;
+}
+
+static bool is(struct piece piece, const char *word)
+{
+    return piece.len == strlen(word) &&
+           strncasecmp(piece.text, word, piece.len) == 0;
+}
+
+/* Whether the piece is name=…; *value is what follows, out of its quotes. */
+static bool parameter(struct piece piece, const char *name, struct piece *value)
+{
+    const char *equals = memchr(piece.text, '=', piece.len);
+    const char *end = piece.text + piece.len;
+    if (!equals || !is(trimmed(piece.text, equals), name))
+        return false;
+    *value = trimmed(equals + 1, end);
+    if (value->len >= 2 && *value->text == '"') {
+        value->text++;
+        value->len -= 2;
+    }
+    return true;
+}
+
+/* How closely a range fits a type: 0 = not, 2 = star, 4 = group, 6 = it. */
+static int fit(struct piece range, const char *type)
 {
     size_t group = strcspn(type, "/") + 1;
-    if (n == 3 && strncmp(range, "*/*", 3) == 0)
-        return 1;
-    if (n == group + 1 && strncasecmp(range, type, group) == 0 &&
-        range[group] == '*')
+    if (is(range, "*/*"))
         return 2;
-    return n == strlen(type) && strncasecmp(range, type, n) == 0 ? 3 : 0;
+    if (range.len == group + 1 && range.text[group] == '*' &&
+        strncasecmp(range.text, type, group) == 0)
+        return 4;
+    return is(range, type) ? 6 : 0;
+}
+
+/*
+ * How closely one element of Accept fits, and its quality.  Our types have no
+ * parameter but a charset: a range that asks for another fits less than one
+ * that does not.
+ */
+static int element(struct piece e, const char *type, double *q)
+{
+    const char *rest = e.text, *end = e.text + e.len;
+    struct piece piece, value;
+    *q = 1;
+    if (!next_piece(&rest, end, ';', &piece))
+        return 0;
+    int f = fit(piece, type), other = 0;
+    while (f && next_piece(&rest, end, ';', &piece)) {
+        if (parameter(piece, "q", &value))
+            *q = strtod(value.text, NULL);
+        else if (piece.len && !parameter(piece, "charset", &value))
+            other = 1;
+    }
+    return f - other;
 }
 
 /* The quality that the closest range of the header gives a type. */
 static double accepted(const char *accept, const char *type)
 {
-    double q = 0;
+    const char *rest = accept, *end = accept + strlen(accept);
+    struct piece e;
+    double quality = 0, q;
     int closest = 0;
-    while (*accept) {
-        accept += strspn(accept, " \t,");
-        const char *end = accept + strcspn(accept, ",");
-        size_t n = strcspn(accept, " \t;,");
-        int f = fit(accept, n, type);
+    while (next_piece(&rest, end, ',', &e)) {
+        int f = element(e, type, &q);
         if (f > closest) {
             closest = f;
-            q = quality(accept + n, end);
+            quality = q;
         }
-        accept = end;
     }
-    return q;
+    return quality;
 }
 
 size_t accept_pick(const char *accept, const char *const *types, size_t n)
@@ -67,16 +139,15 @@ size_t accept_pick(const char *accept, const char *const *types, size_t n)
 
 bool content_is_json(const char *content_type)
 {
-    static const char json[] = "application/json";
+    const char *rest = content_type;
+    struct piece piece, value;
     if (!content_type)
         return false;
-    size_t n = strcspn(content_type, " \t;");
-    if (n != sizeof(json) - 1 || strncasecmp(content_type, json, n) != 0)
+    const char *end = content_type + strlen(content_type);
+    if (!next_piece(&rest, end, ';', &piece) || !is(piece, "application/json"))
         return false;
-    const char *charset = strcasestr(content_type, "charset=");
-    if (!charset)
-        return true;
-    charset += sizeof("charset=") - 1;
-    charset += *charset == '"';
-    return strncasecmp(charset, "utf-8", 5) == 0;
+    while (next_piece(&rest, end, ';', &piece))
+        if (parameter(piece, "charset", &value) && !is(value, "utf-8"))
+            return false;
+    return true;
 }

@@ -10,7 +10,8 @@
 static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_MALFORMED_JSON] =
         {"malformed-json", 400, "The body is not valid JSON",
-         "The detail gives line, column and byte offset of the first fault. "
+         "The detail gives line, column and byte offset of where reading "
+         "stopped, at the first fault or right behind it. "
          "Common causes: NaN or Infinity written as bare words, a trailing "
          "comma, single quotes, a key given twice, a byte order mark."},
     [PROBLEM_BAD_REQUEST] = {"bad-request", 400,

@@ -62,10 +62,14 @@ static void write_pointer(const struct level *level, size_t depth,
     for (size_t i = 0; i < depth && i < DEPTH_MAX; i++) {
         char item[24];
         int n = snprintf(item, sizeof(item), "%zu", level[i].item);
+        size_t end = at;
         if (!level[i].object)
-            at = add(pointer, size, at, item, (size_t)n);
+            end = add(pointer, size, at, item, (size_t)n);
         else if (level[i].key)
-            at = add_key(pointer, size, at, level[i].key, level[i].key_len);
+            end = add_key(pointer, size, at, level[i].key, level[i].key_len);
+        if (end == at)
+            break;
+        at = end;
     }
     pointer[at] = '\0';
 }

@@ -1,14 +1,21 @@
 #include "api/json_memory.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 enum { BLOCK_BYTES = 1 << 16, ALIGN = 16 };
 
-/* Where jansson's blocks come from while this thread loads a document. */
+/*
+ * Where jansson's blocks come from while this thread loads a document, and
+ * where to go when there are no more: jansson 2.14 does not survive every
+ * NULL (its lexer loses the end of a long string), so it is never given one.
+ * Nothing is lost by leaving it, as all it holds is in the arena.
+ */
 struct pile {
     struct arena *mem;
     char *at;
     size_t left;
+    jmp_buf spent;
 };
 
 static _Thread_local struct pile *pile;
@@ -23,7 +30,7 @@ static void *take(size_t n)
         pile->at = arena_alloc(pile->mem, bytes, 1);
         pile->left = pile->at ? bytes : 0;
         if (!pile->at)
-            return NULL;
+            longjmp(pile->spent, 1);
     }
     void *p = pile->at;
     pile->at += n;
@@ -44,9 +51,15 @@ __attribute__((constructor)) static void set_functions(void)
 }
 
 json_t *json_load_in(const char *text, size_t len, size_t flags,
-                     struct arena *mem, json_error_t *error)
+                     struct arena *mem, json_error_t *error, bool *spent)
 {
     struct pile here = {.mem = mem};
+    *spent = false;
+    if (setjmp(here.spent)) {
+        pile = NULL;
+        *spent = true;
+        return NULL;
+    }
     pile = &here;
     json_t *doc = json_loadb(text, len, flags, error);
     pile = NULL;

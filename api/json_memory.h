@@ -5,6 +5,7 @@
 #include "core/arena.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 /*
  * json_loadb with every byte of the document taken from mem.  A body may hold
@@ -12,10 +13,11 @@
  * arena, and giving them back is one arena_clear.
  *
  * The document lives as long as mem's blocks; it must not be json_decref'ed
- * or changed.  When mem is spent this is json_error_out_of_memory.
+ * or changed.  When mem is spent it is NULL with
+ * *spent set, and *error says nothing.
  */
 json_t *json_load_in(const char *text, size_t len, size_t flags,
-                     struct arena *mem, json_error_t *error)
+                     struct arena *mem, json_error_t *error, bool *spent)
     __attribute__((warn_unused_result));
 
 #endif

@@ -33,10 +33,6 @@ static int explain(const char *text, size_t len, const json_error_t *e,
     size_t offset = e->position > 0 ? (size_t)e->position : 0, line, column;
     if (offset > len)
         offset = len;
-    if (json_error_code(e) == json_error_out_of_memory)
-        return api_fail(err, PROBLEM_MEMORY, NULL,
-                        "the document does not fit in the memory of one "
-                        "request");
     line_column(text, offset, &line, &column);
     const char *what = json_error_code(e) == json_error_null_character
                            ? "a NUL character (\\u0000) in a string"
@@ -74,9 +70,13 @@ const json_t *json_read(const char *text, size_t len, struct arena *mem,
                  "it is empty; a JSON document is expected");
         return NULL;
     }
+    bool spent;
     const json_t *doc = json_load_in(
-        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, mem, &e);
-    if (!doc)
+        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, mem, &e, &spent);
+    if (spent)
+        api_fail(err, PROBLEM_MEMORY, NULL,
+                 "the document does not fit in the memory of one request");
+    else if (!doc)
         explain(text, len, &e, err);
     return doc;
 }
@@ -116,7 +116,11 @@ void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
     while (depth-- > 0) {
         char item[24];
         snprintf(item, sizeof(item), "%zu", chain[depth]->item);
-        n = add_key(pointer, n, chain[depth]->key ? chain[depth]->key : item);
+        size_t end =
+            add_key(pointer, n, chain[depth]->key ? chain[depth]->key : item);
+        if (end == n)
+            break; /* the place that holds it is better than another one */
+        n = end;
     }
     pointer[n] = '\0';
 }

@@ -30,7 +30,7 @@ struct at {
     size_t item;
 };
 
-/* Writes the pointer of at; a key that does not fit is left out. */
+/* Writes the pointer of at; if it does not fit, that of a place around it. */
 void at_pointer(const struct at *at, char pointer[POINTER_BYTES]);
 
 /* As api_fail, at a place. */

@@ -1,6 +1,6 @@
 /* From matches to precision, recall and scores, a category at a time. */
 #include "core/coco_curve.h"
-#include "core/score_sort.h"
+#include "core/key_sort.h"
 
 #include <string.h>
 
@@ -33,7 +33,7 @@ static void sort_class(void *context, size_t k, size_t worker)
         s->key[n] = score_key(job->r->dt->score[m->mark[i].detection]);
         s->row[n++] = i;
     }
-    score_sort(n, s->key, s->row, s->spare_key, s->spare_row);
+    key_sort(n, s->key, s->row, s->spare_key, s->spare_row);
     for (uint32_t i = 0; i < n; i++)
         m->sorted[class[k] + i] = m->mark[s->row[i]];
     m->class_sorted[k] = n;

@@ -1,5 +1,6 @@
 /* Ids to rows, rows to cells. */
 #include "core/coco.h"
+#include "core/key_sort.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -76,18 +77,6 @@ static uint32_t *rows_of(const int64_t *id, size_t n, const int64_t *ids,
     return row;
 }
 
-struct numbered {
-    int64_t id;
-    uint32_t row;
-};
-
-static int by_id_then_row(const void *a, const void *b)
-{
-    const struct numbered *x = a, *y = b;
-    int c = (x->id > y->id) - (x->id < y->id);
-    return c ? c : (x->row > y->row) - (x->row < y->row);
-}
-
 /*
  * Per annotation the last one that has its id: pycocotools keeps annotations
  * in a dictionary, so every occurrence of an id becomes the last.
@@ -97,17 +86,22 @@ static uint32_t *last_of_same_id(struct coco_index *ix,
                                  struct arena *mem)
 {
     uint32_t *last = arena_alloc(mem, gt->n, sizeof(*last));
-    struct numbered *sorted = arena_alloc(mem, gt->n, sizeof(*sorted));
+    uint64_t *key = arena_alloc(mem, gt->n, sizeof(*key));
+    uint32_t *row = arena_alloc(mem, gt->n, sizeof(*row));
+    uint64_t *spare_key = arena_alloc(mem, gt->n, sizeof(*spare_key));
+    uint32_t *spare_row = arena_alloc(mem, gt->n, sizeof(*spare_row));
     if (mem->failed)
         return NULL;
-    for (size_t i = 0; i < gt->n; i++)
-        sorted[i] = (struct numbered){gt->id[i], (uint32_t)i};
-    qsort(sorted, gt->n, sizeof(*sorted), by_id_then_row);
+    for (size_t i = 0; i < gt->n; i++) {
+        key[i] = id_key(gt->id[i]);
+        row[i] = (uint32_t)i;
+        ix->zero_gt_ids += gt->id[i] == 0;
+    }
+    key_sort(gt->n, key, row, spare_key, spare_row);
     for (size_t i = gt->n; i-- > 0;) {
-        bool same = i + 1 < gt->n && sorted[i].id == sorted[i + 1].id;
-        last[sorted[i].row] = same ? last[sorted[i + 1].row] : sorted[i].row;
+        bool same = i + 1 < gt->n && key[i] == key[i + 1];
+        last[row[i]] = same ? last[row[i + 1]] : row[i];
         ix->duplicate_gt_ids += same;
-        ix->zero_gt_ids += sorted[i].id == 0;
     }
     return last;
 }

@@ -11,7 +11,7 @@
  * Built with -ffp-contract=off: a fused multiply-add would change the bits.
  */
 #include "core/coco_mask.h"
-#include "core/score_sort.h"
+#include "core/key_sort.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,7 +88,7 @@ static uint32_t mark_detections(const struct job *job,
         s->row[i] = in->index.dt[cell->dt + i];
         s->key[i] = score_key(in->dt->score[s->row[i]]);
     }
-    score_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row);
+    key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row);
     uint8_t limit = 0;
     for (uint32_t i = 0; i < cell->n_dt; i++) {
         while (limit < COCO_LIMITS && i >= p->max_detections[limit])

@@ -56,7 +56,8 @@ bool store_bytes(void *to, const char *value)
         shift = 10 * (size_t)(unit - units + 1);
         end++;
     }
-    if (*end && strcasecmp(end, "b") != 0 && strcasecmp(end, "ib") != 0)
+    if (*end && strcasecmp(end, "b") != 0 &&
+        !(unit && strcasecmp(end, "ib") == 0))
         return false;
     *(size_t *)to = n << shift;
     return n << shift >> shift == n;
@@ -82,12 +83,15 @@ static int usage(const struct command *c, const char *what, const char *arg)
     return EX_USAGE;
 }
 
-static int unknown(const struct command *c, const char *arg)
+/* arg may go on behind its first n characters, the name. */
+static int unknown(const struct command *c, const char *arg, size_t n)
 {
     const char *names[OPTIONS_MAX];
+    char name[64];
+    snprintf(name, sizeof(name), "%.*s", (int)n, arg);
     for (size_t i = 0; i < c->n_options; i++)
         names[i] = c->options[i].name;
-    const char *near = suggest(arg, names, c->n_options);
+    const char *near = suggest(name, names, c->n_options);
     if (!near)
         return usage(c, "unknown option ", arg);
     fprintf(stderr, "evald %s: unknown option %s; did you mean %s?\n", c->name,
@@ -114,7 +118,7 @@ static int read_option(const struct command *c, int argc, char **argv, int *i,
     const struct option *o = find(c, arg, n);
     const char *value = equals ? equals + 1 : NULL;
     if (!o)
-        return unknown(c, arg);
+        return unknown(c, arg, n);
     if (!o->value && value)
         return usage(c, "takes no value: ", o->name);
     if (o->value && !value) {

@@ -1,5 +1,7 @@
 #include "server/pool.h"
 
+#include "server/workers.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,9 +13,9 @@ struct region {
     parallel_task *task;
     void *context;
     size_t n;
-    atomic_size_t item; /* the next one to do */
-    size_t workers;     /* ids given out; guarded by the pool's mutex */
-    size_t active;      /* helpers at work; likewise */
+    atomic_size_t item;      /* the next one to do */
+    size_t active;           /* helpers at work; guarded by the pool's mutex */
+    bool taken[WORKERS_MAX]; /* worker ids in use; likewise */
 };
 
 struct helper {
@@ -59,9 +61,20 @@ static void do_items(struct region *r, size_t worker, const struct pool *pool)
 static struct region *joinable(const struct pool *pool)
 {
     for (struct region *r = pool->regions; r; r = r->next)
-        if (r->workers < pool->workers && atomic_load(&r->item) < r->n)
+        if (r->active + 1 < pool->workers && atomic_load(&r->item) < r->n)
             return r;
     return NULL;
+}
+
+/* The lowest worker id that is free; 0 is the job's own. */
+static size_t take_id(struct region *r)
+{
+    size_t id = 1;
+    while (r->taken[id])
+        id++;
+    r->taken[id] = true;
+    r->active++;
+    return id;
 }
 
 static void help(uv_work_t *work)
@@ -70,12 +83,12 @@ static void help(uv_work_t *work)
     struct region *r;
     uv_mutex_lock(&pool->mutex);
     while (atomic_load(&pool->light_waiting) == 0 && (r = joinable(pool))) {
-        size_t worker = r->workers++;
-        r->active++;
+        size_t worker = take_id(r);
         uv_mutex_unlock(&pool->mutex);
         do_items(r, worker, pool);
         uv_mutex_lock(&pool->mutex);
         r->active--;
+        r->taken[worker] = false;
         uv_cond_broadcast(&pool->left);
     }
     uv_mutex_unlock(&pool->mutex);
@@ -93,7 +106,7 @@ static void run_parallel(const struct parallel *self, size_t n,
                          parallel_task *task, void *context)
 {
     struct pool *pool = (struct pool *)(uintptr_t)self;
-    struct region r = {.task = task, .context = context, .n = n, .workers = 1};
+    struct region r = {.task = task, .context = context, .n = n};
     if (n < 2 || pool->workers < 2) {
         parallel_serial.run(&parallel_serial, n, task, context);
         return;

@@ -27,9 +27,10 @@ struct pool_job {
 };
 
 /*
- * A pool of `workers` threads on loop; UV_THREADPOOL_SIZE says the same.
- * Holds at most queue_max jobs that wait, per lane.  NULL when there is no
- * memory.  All functions but parallel->run are for the loop's thread.
+ * A pool of `workers` threads, 1 to WORKERS_MAX, on loop; UV_THREADPOOL_SIZE
+ * says the same. Holds at most queue_max jobs that wait, per lane.  NULL when
+ * there is no memory.  All functions but parallel->run are for the loop's
+ * thread.
  */
 struct pool *pool_new(uv_loop_t *loop, size_t workers, size_t queue_max)
     __attribute__((warn_unused_result));

@@ -22,7 +22,7 @@ system='(dirent|dlfcn|fcntl|fnmatch|getopt|glob|grp|langinfo|netdb|poll)\.h
 includes="
 core|core/.* $numbers
 core/arena.c|sanitizer/asan_interface\.h
-api|(api|core)/.* $numbers $text jansson\.h nettle/[a-z0-9-]+\.h
+api|(api|core)/.* $numbers $text setjmp\.h jansson\.h nettle/[a-z0-9-]+\.h
 server|(server|api|core)/.* $numbers $text $system
 server|jansson\.h nettle/[a-z0-9-]+\.h microhttpd\.h uv\.h sqlite3\.h
 server|libpq-fe\.h

@@ -1,4 +1,4 @@
-#include "core/score_sort.h"
+#include "core/key_sort.h"
 
 enum { INSERTION_MAX = 64, DIGITS = 8, VALUES = 256 };
 
@@ -63,8 +63,8 @@ static void radix_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *to_key,
     }
 }
 
-void score_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
-                uint32_t *spare_row)
+void key_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
+              uint32_t *spare_row)
 {
     if (n <= INSERTION_MAX)
         insertion_sort(n, key, row);
