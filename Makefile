@@ -16,9 +16,10 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 # Numbers are promised to the last bit, so no multiply and add is fused.
 BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread \
 	-ffp-contract=off
-CFLAGS ?= -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+CFLAGS ?= -O3 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
 CLANG := clang
+PYTHON ?= /usr/bin/python3
 
 ifeq ($(VARIANT),asan)
 CFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -51,8 +52,6 @@ HTTP_TESTS := $(wildcard tests/http/test_*.py) tests/test_run.sh
 
 .PHONY: all
 all: $(O)/evald build/compile_commands.json ## build build/evald
-
-$(O)/core/%.o: CFLAGS += -O3
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -119,9 +118,10 @@ run-tests: tests
 
 .PHONY: bench
 bench: ## time the scoring and print ratios
-	@deploy/dependencies build
+	@deploy/dependencies build check
 	@$(MAKE) --no-print-directory -j2 all benches
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(PYTHON) tests/bench/compare.py build/evald
 
 .PHONY: benches
 benches: $(BENCHES)

@@ -1,5 +1,10 @@
-/* Bytes to columns: jansson's document lives only while it is read. */
+/*
+ * Bytes to columns, in two ways.  The scan reads what has no fault straight
+ * into columns; where it declines, jansson's document says what is wrong, or
+ * reads what is merely rare.
+ */
 #include "api/detection_read.h"
+#include "api/detection_scan.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -9,8 +14,12 @@ void detection_request_init(struct detection_request *req)
     coco_protocol_init(&req->protocol);
 }
 
-static const char *const members[] = {"ground_truth", "detections",
-                                      "parameters", "outputs", "nonfinite"};
+enum { GROUND_TRUTH, DETECTIONS, PARAMETERS, OUTPUTS, NONFINITE };
+static const char *const members[] = {[GROUND_TRUTH] = "ground_truth",
+                                      [DETECTIONS] = "detections",
+                                      [PARAMETERS] = "parameters",
+                                      [OUTPUTS] = "outputs",
+                                      [NONFINITE] = "nonfinite"};
 
 /* How a non-finite result would be written; detection scores have none. */
 static void read_nonfinite(const json_t *v, const struct at *at,
@@ -22,27 +31,59 @@ static void read_nonfinite(const json_t *v, const struct at *at,
         read_choice(v, at, choices, COUNT(choices), &row, err);
 }
 
-static void read_body(const json_t *v, struct detection_request *req,
-                      struct arena *mem, struct api_error *err)
+/* All of a body but its data. */
+static void read_settings(const json_t *v, struct detection_request *req,
+                          struct arena *mem, struct api_error *err)
 {
     struct at at[COUNT(members)];
     const json_t *m[COUNT(members)];
-    if (read_object(v, NULL, err))
-        return;
+    (void)mem;
     for (size_t i = 0; i < COUNT(members); i++) {
         at[i] = (struct at){NULL, members[i], 0};
         m[i] = json_object_get(v, members[i]);
     }
-    /* what is quickly told comes first */
     read_known(v, NULL, members, COUNT(members), err);
-    read_outputs(m[3], &at[3], req, err);
-    read_parameters(m[2], &at[2], req, err);
-    read_nonfinite(m[4], &at[4], err);
-    read_ground_truth(m[0], &at[0], req, mem, err);
-    read_detections(m[1], &at[1], req, mem, err);
+    read_outputs(m[OUTPUTS], &at[OUTPUTS], req, err);
+    read_parameters(m[PARAMETERS], &at[PARAMETERS], req, err);
+    read_nonfinite(m[NONFINITE], &at[NONFINITE], err);
 }
 
-/* Reads one part of a request from its document; err says how it went. */
+static void read_body(const json_t *v, struct detection_request *req,
+                      struct arena *mem, struct api_error *err)
+{
+    const char *gt = members[GROUND_TRUTH], *dt = members[DETECTIONS];
+    if (read_object(v, NULL, err))
+        return;
+    read_settings(v, req, mem, err); /* what is quickly told comes first */
+    read_ground_truth(json_object_get(v, gt), &(struct at){NULL, gt, 0}, req,
+                      mem, err);
+    read_detections(json_object_get(v, dt), &(struct at){NULL, dt, 0}, req, mem,
+                    err);
+}
+
+static void read_ground_truth_file(const json_t *doc,
+                                   struct detection_request *req,
+                                   struct arena *mem, struct api_error *err)
+{
+    read_ground_truth(doc, NULL, req, mem, err);
+}
+
+static void read_detections_file(const json_t *doc,
+                                 struct detection_request *req,
+                                 struct arena *mem, struct api_error *err)
+{
+    read_detections(doc, NULL, req, mem, err);
+}
+
+static void read_parameters_file(const json_t *doc,
+                                 struct detection_request *req,
+                                 struct arena *mem, struct api_error *err)
+{
+    (void)mem;
+    read_parameters(doc, NULL, req, err);
+}
+
+/* Reads a document into its part of a request; err says how it went. */
 typedef void read_part(const json_t *doc, struct detection_request *req,
                        struct arena *mem, struct api_error *err);
 
@@ -50,9 +91,9 @@ typedef void read_part(const json_t *doc, struct detection_request *req,
  * The document is many times larger than the columns, so it has an arena of
  * its own, within what mem has left, and is gone before the scoring begins.
  */
-static int decode(const char *text, size_t len, read_part *part,
-                  struct detection_request *req, struct arena *mem,
-                  struct api_error *err)
+static int by_document(const char *text, size_t len, read_part *part,
+                       struct detection_request *req, struct arena *mem,
+                       struct api_error *err)
 {
     struct arena documents;
     arena_init(&documents, mem->bytes_max - mem->bytes_used);
@@ -63,48 +104,70 @@ static int decode(const char *text, size_t len, read_part *part,
     return err->n ? -1 : 0;
 }
 
+/* Scans a text into its part of a request; false if it declines. */
+typedef bool scan_part(struct scan *s, struct detection_request *req,
+                       struct arena *mem);
+
+/* The data is scanned; the settings are short, and make a document. */
+static bool scan_body_parts(struct scan *s, struct detection_request *req,
+                            struct arena *mem)
+{
+    struct json_out settings;
+    struct api_error err = {0};
+    json_out_init(&settings, mem, false);
+    return scan_body(s, req, mem, &settings) &&
+           by_document(settings.text, settings.len, read_settings, req, mem,
+                       &err) == 0;
+}
+
+/* Scans, and if that declines, starts over with a document. */
+static int decode(const char *text, size_t len, scan_part *scan,
+                  read_part *part, struct detection_request *req,
+                  struct arena *mem, struct api_error *err)
+{
+    struct detection_request before = *req;
+    struct arena_mark mark = arena_mark(mem);
+    struct scan s;
+    scan_init(&s, text, len);
+    if (scan(&s, req, mem) && scan_ends(&s))
+        return 0;
+    arena_release(mem, mark);
+    *req = before;
+    return by_document(text, len, part, req, mem, err);
+}
+
 int decode_body(const char *text, size_t len, struct detection_request *req,
                 struct arena *mem, struct api_error *err)
 {
-    return decode(text, len, read_body, req, mem, err);
+    return decode(text, len, scan_body_parts, read_body, req, mem, err);
 }
 
-static void ground_truth_part(const json_t *doc, struct detection_request *req,
-                              struct arena *mem, struct api_error *err)
+int decode_body_document(const char *text, size_t len,
+                         struct detection_request *req, struct arena *mem,
+                         struct api_error *err)
 {
-    read_ground_truth(doc, NULL, req, mem, err);
+    return by_document(text, len, read_body, req, mem, err);
 }
 
 int decode_ground_truth(const char *text, size_t len,
                         struct detection_request *req, struct arena *mem,
                         struct api_error *err)
 {
-    return decode(text, len, ground_truth_part, req, mem, err);
-}
-
-static void detections_part(const json_t *doc, struct detection_request *req,
-                            struct arena *mem, struct api_error *err)
-{
-    read_detections(doc, NULL, req, mem, err);
+    return decode(text, len, scan_ground_truth, read_ground_truth_file, req,
+                  mem, err);
 }
 
 int decode_detections(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err)
 {
-    return decode(text, len, detections_part, req, mem, err);
-}
-
-static void parameters_part(const json_t *doc, struct detection_request *req,
-                            struct arena *mem, struct api_error *err)
-{
-    (void)mem;
-    read_parameters(doc, NULL, req, err);
+    return decode(text, len, scan_detections, read_detections_file, req, mem,
+                  err);
 }
 
 int decode_parameters(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err)
 {
-    return decode(text, len, parameters_part, req, mem, err);
+    return by_document(text, len, read_parameters_file, req, mem, err);
 }

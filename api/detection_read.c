@@ -4,7 +4,8 @@
  */
 #include "api/detection_read.h"
 
-#include <stdlib.h>
+#include "core/key_sort.h"
+
 #include <string.h>
 
 /* The columns of a list of objects, being filled. */
@@ -144,7 +145,7 @@ static void read_annotation(struct reader *r, const json_t *v,
     int64_t *category = COLUMN(gt->category_id);
     double *box = (double *)COLUMN(gt->box) + 4 * i;
     double *area = (double *)COLUMN(gt->area) + i;
-    uint8_t *crowd = (uint8_t *)COLUMN(gt->crowd) + i, ignore;
+    uint8_t *crowd = (uint8_t *)COLUMN(gt->crowd) + i, ignore = 0;
     struct at here;
     member_integer(v, "id", at, &id[i], r->err);
     member_integer(v, "image_id", at, &image[i], r->err);
@@ -176,37 +177,44 @@ static void read_detection(struct reader *r, const json_t *v,
     member_number(v, "score", at, &score[i], r->err);
 }
 
-static int by_id(const void *a, const void *b)
+size_t repeated_ids(const int64_t *id, size_t n, struct id_pair *pair,
+                    size_t pairs_max, struct arena *mem)
 {
-    int64_t x = **(const int64_t *const *)a, y = **(const int64_t *const *)b;
-    return (x > y) - (x < y);
+    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
+    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
+    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
+    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
+    size_t count = 0;
+    if (mem->failed)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        key[i] = id_key(id[i]);
+        row[i] = (uint32_t)i;
+    }
+    key_sort(n, key, row, spare_key, spare_row);
+    for (size_t i = 1; i < n; i++) {
+        if (key[i] != key[i - 1])
+            continue;
+        if (count < pairs_max)
+            pair[count] = (struct id_pair){row[i - 1], row[i]};
+        count++;
+    }
+    return count;
 }
 
-/* Counts ids that are there already; of images they are faults. */
-static void check_duplicates(const int64_t *id, size_t n, const struct at *at,
-                             size_t *count, bool refuse, struct reader *r)
+static void refuse_repeated_images(struct reader *r, const struct at *at)
 {
-    const int64_t **sorted = arena_alloc(r->mem, n, sizeof(*sorted));
-    if (!sorted) {
-        no_memory(r->err);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = &id[i];
-    qsort(sorted, n, sizeof(*sorted), by_id);
-    for (size_t i = 1; i < n; i++) {
-        if (*sorted[i] != *sorted[i - 1])
-            continue;
-        ++*count;
-        if (!refuse)
-            continue;
-        bool later = sorted[i] > sorted[i - 1];
-        size_t a = (size_t)(sorted[i - later] - id);
-        size_t b = (size_t)(sorted[i - !later] - id);
-        struct at item = {at, NULL, b};
+    struct id_pair pair[FAULTS_MAX];
+    const int64_t *id = r->req->gt.image;
+    size_t n = repeated_ids(id, r->req->gt.n_images, pair, FAULTS_MAX, r->mem);
+    for (size_t i = 0; i < n && i < FAULTS_MAX; i++) {
+        struct at item = {at, NULL, pair[i].again};
         at_fail(r->err, PROBLEM_DUPLICATE_IMAGE, &(struct at){&item, "id", 0},
-                "is %lld, the id of image %zu already", (long long)id[b], a);
+                "is %lld, the id of image %zu already",
+                (long long)id[pair[i].again], pair[i].first);
     }
+    if (r->mem->failed)
+        no_memory(r->err);
 }
 
 /* The columns of gt for this many rows. */
@@ -253,13 +261,11 @@ int read_ground_truth(const json_t *v, const struct at *at,
                            json_array_size(annotations),
                            json_array_size(categories), mem))
         return no_memory(err);
-    size_t ignored = 0;
     if (read_list(images, &at_images, read_image, &r) == 0)
-        check_duplicates(req->gt.image, req->gt.n_images, &at_images, &ignored,
-                         true, &r);
+        refuse_repeated_images(&r, &at_images);
     if (read_list(categories, &at_categories, read_category, &r) == 0)
-        check_duplicates(req->gt.category, req->gt.n_categories, &at_categories,
-                         &req->odd.duplicate_categories, false, &r);
+        req->odd.duplicate_categories =
+            repeated_ids(req->gt.category, req->gt.n_categories, NULL, 0, mem);
     return read_list(annotations, &at_annotations, read_annotation, &r);
 }
 

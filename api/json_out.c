@@ -1,6 +1,7 @@
 #include "api/json_out.h"
 
 #include "api/number.h"
+#include "api/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -102,28 +103,6 @@ static void value(struct json_out *out, const char *text, size_t n)
     out->comma = true;
 }
 
-/*
- * Bytes of the UTF-8 sequence at s, or 0 if it is none: a stray byte, an
- * overlong form, a surrogate or beyond U+10FFFF.
- */
-static size_t sequence(const unsigned char *s)
-{
-    unsigned char lead = s[0];
-    size_t n = lead < 0x80   ? 1
-               : lead < 0xc2 ? 0
-               : lead < 0xe0 ? 2
-               : lead < 0xf0 ? 3
-               : lead < 0xf5 ? 4
-                             : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((lead == 0xe0 && s[1] < 0xa0) || (lead == 0xed && s[1] > 0x9f) ||
-        (lead == 0xf0 && s[1] < 0x90) || (lead == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void escape(struct json_out *out, unsigned char c)
 {
     static const char letters[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -138,9 +117,10 @@ static void escape(struct json_out *out, unsigned char c)
 
 static void quoted(struct json_out *out, const char *s)
 {
+    const char *end = s + strlen(s);
     out_bytes(out, "\"", 1);
-    while (*s) {
-        size_t n = sequence((const unsigned char *)s);
+    while (s < end) {
+        size_t n = utf8_sequence(s, end);
         if (n == 0)
             out_bytes(out, "\xef\xbf\xbd", 3);
         else if (n == 1 && (*s < ' ' || *s == '"' || *s == '\\'))

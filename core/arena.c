@@ -95,6 +95,28 @@ static void chunk_free(struct arena_chunk *c)
     free(c);
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){a->chunk, a->chunk ? a->chunk->used : 0,
+                               a->bytes_used};
+}
+
+void arena_release(struct arena *a, struct arena_mark mark)
+{
+    while (a->chunk != mark.chunk) {
+        struct arena_chunk *older = a->chunk->older;
+        chunk_free(a->chunk);
+        a->chunk = older;
+    }
+    if (a->chunk) {
+        a->chunk->used = mark.chunk_used;
+        poison(a->chunk->data + mark.chunk_used,
+               a->chunk->size - mark.chunk_used);
+    }
+    a->bytes_used = mark.bytes_used;
+    a->failed = false;
+}
+
 void arena_clear(struct arena *a, size_t keep)
 {
     struct arena_chunk *kept = NULL;

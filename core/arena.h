@@ -39,6 +39,17 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 void *arena_zero(struct arena *a, size_t n, size_t size)
     __attribute__((warn_unused_result));
 
+/* A moment to which arena_release goes back. */
+struct arena_mark {
+    struct arena_chunk *chunk;
+    size_t chunk_used, bytes_used;
+};
+
+struct arena_mark arena_mark(const struct arena *a);
+
+/* Takes back every block handed out since the mark, and forgets a failure. */
+void arena_release(struct arena *a, struct arena_mark mark);
+
 /* Takes every block back; keeps at most keep bytes of memory for reuse. */
 void arena_clear(struct arena *a, size_t keep);
 

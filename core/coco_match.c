@@ -8,7 +8,8 @@
  * depends on the choices of those before it in the same cell, area range and
  * threshold only.
  *
- * Built with -ffp-contract=off: a fused multiply-add would change the bits.
+ * Built with -ffp-contract=off, as everything: a fused multiply-add would
+ * change the bits.
  */
 #include "core/coco_mask.h"
 #include "core/key_sort.h"

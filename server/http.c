@@ -4,9 +4,6 @@
 #include "server/request.h"
 #include "server/uploads.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -122,11 +119,6 @@ static void request_end(struct request *r, bool sent)
 static void work_run(struct pool_job *job)
 {
     request_answer((struct request *)job);
-#ifdef __GLIBC__
-    /* a parsed document is many small blocks, which malloc keeps otherwise */
-    if (job->lane == LANE_HEAVY)
-        malloc_trim(0);
-#endif
 }
 
 static void work_done(struct pool_job *job)

@@ -17,7 +17,7 @@ numbers='(assert|errno|fenv|float|inttypes|limits|math|stdalign|stdarg)\.h
 text='(ctype|locale|strings|time)\.h'
 system='(dirent|dlfcn|fcntl|fnmatch|getopt|glob|grp|langinfo|netdb|poll)\.h
     (pthread|pwd|regex|sched|semaphore|setjmp|signal|sysexits|syslog)\.h
-    (malloc|termios|threads|unistd|wchar)\.h
+    (termios|threads|unistd|wchar)\.h
     (arpa|linux|net|netinet|sys)/[a-z0-9_]+\.h'
 includes="
 core|core/.* $numbers

@@ -133,7 +133,6 @@ static void deep_documents_are_refused(void **state)
         text[i] = "[{\"a\":"[i % 6];
     struct api_error err;
     assert_int_equal(kind_read(text, sizeof(text), PLENTY, &err), -1);
-    assert_int_equal(err.fault[0].kind, PROBLEM_MALFORMED_JSON);
     memset(text, '[', sizeof(text));
     assert_int_equal(kind_read(text, sizeof(text), PLENTY, &err), -1);
     assert_int_equal(err.fault[0].kind, PROBLEM_MALFORMED_JSON);

@@ -1,0 +1,85 @@
+/*
+ * Reading JSON text straight into numbers, without a document.
+ *
+ * A scan accepts a subset of what jansson accepts and reads it to the same
+ * values; about anything else it declines, and says nothing: who scans must
+ * be able to start over with json_read, which knows what is wrong and where.
+ * It declines what is malformed or out of range, and what is rare: keys with
+ * escapes, integers of 19 digits, depth beyond 64, objects of more than 32
+ * members.
+ *
+ * Every function skips white space first, moves past what it has read, and
+ * returns false to decline, after which the scan is of no more use.
+ */
+#ifndef EVALD_API_SCAN_H
+#define EVALD_API_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct scan {
+    const char *at, *end;
+    size_t objects; /* at most so many are in the text */
+};
+
+void scan_init(struct scan *s, const char *text, size_t len);
+
+/* A piece of the text. */
+struct span {
+    const char *text;
+    size_t len;
+};
+
+/* The next character that is no white space, or '\0' at the end. */
+static inline char scan_peek(struct scan *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\n' ||
+                              *s->at == '\t' || *s->at == '\r'))
+        s->at++;
+    if (s->at == s->end)
+        return '\0';
+    return *s->at;
+}
+
+/* This character. */
+static inline bool scan_char(struct scan *s, char c)
+{
+    if (scan_peek(s) != c || s->at == s->end)
+        return false;
+    s->at++;
+    return true;
+}
+
+/* After a value: true in *more for a comma, false for this closing bracket. */
+static inline bool scan_more(struct scan *s, char closing, bool *more)
+{
+    char c = scan_peek(s);
+    *more = c == ',';
+    if (c != ',' && c != closing)
+        return false;
+    s->at++;
+    return true;
+}
+
+/*
+ * One member's key and the colon.  seen holds the keys of the object so far,
+ * n_seen their number: a key that is among them is declined.
+ */
+enum { SCAN_MEMBERS_MAX = 32 };
+bool scan_key(struct scan *s, struct span *key,
+              struct span seen[SCAN_MEMBERS_MAX], size_t *n_seen);
+
+/* A number, correctly rounded; an integer is rounded from its exact value. */
+bool scan_number(struct scan *s, double *out);
+
+/* An integer, or a real of integral value within 2^53. */
+bool scan_integer(struct scan *s, int64_t *out);
+
+/* A string, its quotes included; valid as a document of its own. */
+bool scan_string(struct scan *s, struct span *out);
+
+/* Any value, looked through but not kept. */
+bool scan_skip(struct scan *s);
+
+#endif

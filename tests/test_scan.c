@@ -1,0 +1,354 @@
+/* Scanning: correctly rounded numbers, and the document's verdict or none. */
+#include "api/decimal.h"
+#include "api/sample.h"
+#include "api/scan.h"
+#include "tests/same_request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* splitmix64, Steele et al. 2014. */
+static uint64_t next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Scans the whole of text as a number, in memory that ends with it. */
+static bool scan_whole(const char *text, double *out)
+{
+    size_t len = strlen(text);
+    char *exact = malloc(len);
+    struct scan s;
+    memcpy(exact, text, len);
+    scan_init(&s, exact, len);
+    bool ok = scan_number(&s, out) && s.at == s.end;
+    free(exact);
+    return ok;
+}
+
+static void check_number(const char *text)
+{
+    double got = 0, want = strtod(text, NULL);
+    if (!scan_whole(text, &got))
+        fail_msg("%s is declined", text);
+    if (memcmp(&got, &want, sizeof(got)) != 0)
+        fail_msg("%s is %a, not %a", text, got, want);
+}
+
+/* Halfway cases and their neighbours; scores as float32 prints; limits. */
+static void hard_numbers_are_rounded_correctly(void **state)
+{
+    static const char *const texts[] = {
+        "0",
+        "0.0",
+        "-0.0",
+        "1",
+        "-1",
+        "0.1",
+        "9007199254740993.0",
+        "9007199254740992.9999",
+        "9007199254740993.0000000001",
+        "0.23600000143051147",
+        "0.9999999999999999",
+        "123456789012345678.5",
+        "1.7976931348623157e200",
+        "5e-300",
+        "1e22",
+        "1e23",
+        "8.5e-20",
+        "0.000000000000000000000000001",
+        "18446744073709551615e-5",
+        "1844674407370955161.5",
+        "1.8446744073709551615",
+        "18446744073709551616.5",
+        "3.141592653589793238462643383279502884197",
+        "6250000000000000.5e-1",
+        "45035996273704.975",
+        "4503599627370497.5",
+        "4503599627370496.5",
+        "900719925474099.25e1",
+        "11920928955078125e-23", /* 5^23, a power of two */
+        "7450580596923828125e-27",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++)
+        check_number(texts[i]);
+}
+
+static void random_numbers_are_rounded_correctly(void **state)
+{
+    uint64_t r = 1;
+    (void)state;
+    for (size_t i = 0; i < 1000000; i++) {
+        char text[64];
+        uint64_t m = next(&r) >> next(&r) % 64, point = next(&r) % 20;
+        double scale = 1;
+        for (uint64_t k = 0; k < point; k++)
+            scale *= 10;
+        if (i % 3 == 0)
+            snprintf(text, sizeof(text), "%.*f", (int)point, (double)m / scale);
+        else if (i % 3 == 1)
+            snprintf(text, sizeof(text), "%.17g", (float)m / (float)scale);
+        else
+            snprintf(text, sizeof(text), "%llu.0e-%llu", (unsigned long long)m,
+                     (unsigned long long)point);
+        if (strlen(text) <= 60 && strpbrk(text, ".e"))
+            check_number(text);
+    }
+}
+
+/* Quotients that lie on, or just beside, the middle of two doubles. */
+static void ties_are_broken_to_even(void **state)
+{
+    uint64_t r = 2;
+    (void)state;
+    for (size_t i = 0; i < 200000; i++) {
+        char text[64];
+        uint64_t odd = (UINT64_C(1) << 53 | next(&r) >> 11) | 1;
+        uint64_t five = odd * 5; /* 54 bits and a half: x.5 after / 10 */
+        snprintf(text, sizeof(text), "%llu.%llu",
+                 (unsigned long long)(five / 10),
+                 (unsigned long long)(five % 10));
+        check_number(text);
+    }
+}
+
+static void what_is_no_number_is_declined(void **state)
+{
+    static const char *const texts[] = {
+        "",      "-",     "+1",
+        "01",    "-01",   "1.",
+        ".5",    "1e",    "1e+",
+        "--1",   "0x1",   "NaN",
+        "1e400", "1e301", "Infinity",
+        "1 2",   "1.e1",  "1e1.5",
+        "nul",   "1_0",   "1234567890123456789",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        double ignored;
+        if (scan_whole(texts[i], &ignored))
+            fail_msg("%s is accepted", texts[i]);
+    }
+}
+
+/* Values that are looked through: 1 accepted, 0 declined. */
+static const struct {
+    const char *text;
+    bool accepted;
+} values[] = {
+    {"null", true},
+    {"true", true},
+    {"[ ]", true},
+    {"{ }", true},
+    {"[1, \"a\", {\"b\": [[]]}]", true},
+    {"\"\\u00e9 \\n \xc3\xa9\"", true},
+    {"\"\\ud83d\\ude00\\uD83D\\uDE00\"", true},
+    {"\"\\ud83d\"", false},
+    {"\"\\ud83d\\u0041\"", false},
+    {"\"\\ude00\\ud83d\"", false},
+    {"\"\\u00g0\"", false},
+    {"\"\\u0000\"", false},
+    {"\"\\x\"", false},
+    {"\"\x01\"", false},
+    {"\"\xff\"", false},
+    {"\"\xc0\x80\"", false},
+    {"\"", false},
+    {"\"\\", false},
+    {"\"\\u12", false},
+    {"[1,]", false},
+    {"[,1]", false},
+    {"[1 2]", false},
+    {"{\"a\":1,}", false},
+    {"{\"a\":1,\"a\":2}", false},
+    {"{\"a\" 1}", false},
+    {"{a:1}", false},
+    {"{1:1}", false},
+    {"[1}", false},
+    {"[", false},
+    {"nulL", false},
+    {"tru", false},
+    {"", false},
+};
+
+static void values_are_looked_through(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(values); i++) {
+        size_t len = strlen(values[i].text);
+        char *exact = malloc(len);
+        struct scan s;
+        memcpy(exact, values[i].text, len);
+        scan_init(&s, exact, len);
+        bool ok = scan_skip(&s) && s.at == s.end;
+        free(exact);
+        if (ok != values[i].accepted)
+            fail_msg("%s is %s", values[i].text, ok ? "accepted" : "declined");
+    }
+}
+
+static void depth_is_bounded(void **state)
+{
+    char text[200];
+    struct scan s;
+    (void)state;
+    for (size_t depth = 1; depth <= 100; depth++) {
+        memset(text, '[', depth);
+        memset(text + depth, ']', depth);
+        scan_init(&s, text, 2 * depth);
+        assert_int_equal(scan_skip(&s), depth <= 64);
+    }
+}
+
+/* A body of the sample's, in mem. */
+static struct json_out sample_body(struct arena *mem, bool pretty)
+{
+    const struct sample_options options = {6, 4, 4, 12, 3};
+    struct json_out gt, dt, body;
+    json_out_init(&gt, mem, pretty);
+    json_out_init(&dt, mem, pretty);
+    json_out_init(&body, mem, false);
+    sample_write(&options, &gt, &dt);
+    out_format(&body, "{\"parameters\":{\"max_detections\":[1,2,3]},"
+                      "\"detections\":");
+    out_bytes(&body, dt.text, dt.len);
+    out_format(&body, " , \"outputs\" :[\"per_image\"], \"ground_truth\":");
+    out_bytes(&body, gt.text, gt.len);
+    out_format(&body, "}\n");
+    return body;
+}
+
+/* Reads text in both ways; 1 if both take it, 0 if both refuse it. */
+static bool read_both(const char *text, size_t len)
+{
+    static struct detection_request scanned, read;
+    struct api_error scan_err = {0}, read_err = {0};
+    struct arena scan_mem, read_mem;
+    arena_init(&scan_mem, (size_t)64 << 20);
+    arena_init(&read_mem, (size_t)64 << 20);
+    detection_request_init(&scanned);
+    detection_request_init(&read);
+    int a = decode_body(text, len, &scanned, &scan_mem, &scan_err);
+    int b = decode_body_document(text, len, &read, &read_mem, &read_err);
+    if (a != b || scan_err.n != read_err.n ||
+        (a == 0 && !same_request(&scanned, &read)))
+        fail_msg("read differently: %.*s", (int)len, text);
+    arena_free(&scan_mem);
+    arena_free(&read_mem);
+    return a == 0;
+}
+
+/* Bodies with what is rare, by the members of their parts. */
+static const struct {
+    const char *images, *annotations, *categories, *detections;
+} bodies[] = {
+    {"{\"id\":1}", "", "", ""},
+    {"{\"id\":1.0,\"file_name\":\"\\ud83d\\ude00\"}", "", "{\"id\":1e0}", ""},
+    {"{\"id\":-0}", "", "{\"id\":1,\"name\":null}", ""},
+    {"{\"id\":1}",
+     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,-0.0],"
+     "\"iscrowd\":true,\"segmentation\":{\"size\":[1,2],\"counts\":\"ab\"}}",
+     "{\"name\":\"\\u4eba\",\"id\":1}",
+     "{\"score\":-0,\"bbox\":[-0,1e-300,2.5E+3,0.1],\"category_id\":1.0,"
+     "\"image_id\":1,\"area\":[]}"},
+    {"{\"id\":1}",
+     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,4],"
+     "\"iscrowd\":0,\"ignore\":1.0,\"area\":5}",
+     "{\"id\":1},{\"id\":1,\"name\":\"again\"}",
+     "{\"image_id\":1,\"category_id\":7,\"bbox\":[1,2,-3,4],\"score\":1}"},
+    {"{\"id\":1}",
+     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,4],"
+     "\"iscrowd\":1,\"ignore\":true}",
+     "{\"id\":1}", ""},
+    {"{\"id\":1},{\"id\":1}", "", "", ""},
+    {"{\"id\":9223372036854775807}", "", "", ""},
+    {"{\"id\":9223372036854775808}", "", "", ""},
+    {"{\"id\":1,\"id\":1}", "", "", ""},
+    {"{\"id\":1}", "", "", "{\"image_id\":1}"},
+    {"{}", "", "", ""},
+    {"1", "", "", ""},
+    {"{\"id\":1}",
+     "{\"id\":1,\"image_id\":1,\"category_id\":1,"
+     "\"bbox\":[1,2,3]}",
+     "", ""},
+};
+
+static void rare_bodies_are_read_alike(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        char text[1024];
+        int n = snprintf(text, sizeof(text),
+                         "{\"ground_truth\":{\"images\":[%s],"
+                         "\"annotations\":[%s],\"info\":{},"
+                         "\"categories\":[%s]},\"detections\":[%s]}",
+                         bodies[i].images, bodies[i].annotations,
+                         bodies[i].categories, bodies[i].detections);
+        read_both(text, (size_t)n);
+    }
+}
+
+static void samples_are_read_alike(void **state)
+{
+    struct arena mem;
+    (void)state;
+    arena_init(&mem, (size_t)64 << 20);
+    for (int pretty = 0; pretty < 2; pretty++) {
+        struct json_out body = sample_body(&mem, pretty);
+        assert_true(read_both(body.text, body.len));
+    }
+    arena_free(&mem);
+}
+
+/* Whatever is broken, both ways say the same. */
+static void broken_samples_are_read_alike(void **state)
+{
+    static const char bytes[] = "\"\\,:[]{}0-.e 9n\xc3";
+    struct arena mem;
+    uint64_t r = 4;
+    (void)state;
+    arena_init(&mem, (size_t)64 << 20);
+    struct json_out body = sample_body(&mem, false);
+    char *text = arena_alloc(&mem, body.len + 1, 1);
+    for (size_t i = 0; i < 8000; i++) {
+        memcpy(text, body.text, body.len);
+        size_t len = body.len, at = next(&r) % len;
+        switch (next(&r) % 3) {
+        case 0:
+            text[at] = bytes[next(&r) % (sizeof(bytes) - 1)];
+            break;
+        case 1:
+            memmove(text + at, text + at + 1, --len - at);
+            break;
+        default:
+            memmove(text + at + 1, text + at, len++ - at);
+        }
+        read_both(text, len);
+    }
+    arena_free(&mem);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hard_numbers_are_rounded_correctly),
+        cmocka_unit_test(random_numbers_are_rounded_correctly),
+        cmocka_unit_test(ties_are_broken_to_even),
+        cmocka_unit_test(what_is_no_number_is_declined),
+        cmocka_unit_test(values_are_looked_through),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(rare_bodies_are_read_alike),
+        cmocka_unit_test(samples_are_read_alike),
+        cmocka_unit_test(broken_samples_are_read_alike),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
