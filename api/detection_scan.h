@@ -1,5 +1,5 @@
 /*
- * COCO's JSON to columns without a document: what detection_read.h does, ten
+ * COCO's JSON to columns without a document: what detection_read.h does, eight
  * times faster, for bodies without a fault.  About the others it declines:
  * it returns false, *req and mem may be half filled, and the document has to
  * be read to know what is wrong.
