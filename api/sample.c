@@ -1,5 +1,7 @@
 #include "api/sample.h"
 
+#include "core/random.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -23,19 +25,10 @@ struct object {
     bool crowd;
 };
 
-/* SplitMix64. */
-static uint64_t next(struct sampler *s)
-{
-    uint64_t x = s->state += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
 /* From 0 up to, but not, 1. */
 static double uniform(struct sampler *s)
 {
-    return (double)(next(s) >> 11) * 0x1p-53;
+    return (double)(random_next(&s->state) >> 11) * 0x1p-53;
 }
 
 /* Normal enough: mean 0, deviation 1. */

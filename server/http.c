@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include "core/random.h"
 #include "server/log.h"
 #include "server/request.h"
 #include "server/uploads.h"
@@ -36,7 +37,7 @@ struct http {
     bool draining;
     void (*drained)(void *context);
     void *drained_context;
-    uint64_t id; /* of the next request, before mixing */
+    uint64_t id; /* the state that requests' ids come from */
     struct arena arena[ARENAS_KEPT_MAX]; /* free, to be used again */
     size_t n_arenas;
 };
@@ -63,15 +64,6 @@ static void give_arena(struct http *http, struct arena *a)
         arena_free(a);
 }
 
-/* Numbers that look random and do not repeat: SplitMix64. */
-static uint64_t next_id(struct http *http)
-{
-    uint64_t x = http->id += 0x9e3779b97f4a7c15;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
 static struct request *request_new(struct http *http,
                                    struct MHD_Connection *connection,
                                    const char *method)
@@ -93,7 +85,7 @@ static struct request *request_new(struct http *http,
         .workers = http->options.workers,
         .draining = http->draining,
     };
-    if (request_read_head(r, method, c->target, next_id(http))) {
+    if (request_read_head(r, method, c->target, random_next(&http->id))) {
         request_clear(r);
         free(r);
         return NULL;

@@ -8,6 +8,7 @@
 #define EVALD_TESTS_PROBLEM_H
 
 #include "core/coco.h"
+#include "core/random.h"
 #include "tests/oracle.h"
 
 #include <stdio.h>
@@ -25,17 +26,13 @@ struct dt_row {
     double box[4], score;
 };
 
-/* splitmix64, Steele et al. 2014. */
 struct random {
     uint64_t state;
 };
 
 static inline uint64_t next(struct random *r)
 {
-    uint64_t z = r->state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return random_next(&r->state);
 }
 
 static inline size_t below(struct random *r, size_t n)

@@ -1,5 +1,6 @@
 /* The JSON writer: commas, layout, escapes, and jansson reading it back. */
 #include "api/json_out.h"
+#include "core/random.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -14,14 +15,6 @@
 #define FFFD "\xef\xbf\xbd"
 
 enum { PLENTY = 1 << 26 };
-
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /*
  * A letter per call: brackets open and close, capitals are keys, digits are
@@ -184,9 +177,9 @@ static void random_bytes_are_readable(void **state)
     for (size_t i = 0; i < 20000; i++) {
         char bytes[24] = "";
         struct json_out out;
-        size_t n = next(&seed) % sizeof(bytes);
+        size_t n = random_next(&seed) % sizeof(bytes);
         for (size_t j = 0; j < n; j++) {
-            uint64_t r = next(&seed);
+            uint64_t r = random_next(&seed);
             bytes[j] = (char)(r % 3 ? 0x80 | (r >> 8 & 0x7f) : r >> 16 & 0xff);
         }
         bytes[n] = '\0';
@@ -334,15 +327,15 @@ static void random_string(uint64_t *seed, char *s)
         "\x7f",
         "z",
     };
-    size_t n = next(seed) % 12;
+    size_t n = random_next(seed) % 12;
     for (*s = '\0'; n > 0; n--)
-        strcat(s, parts[next(seed) % COUNT(parts)]);
+        strcat(s, parts[random_next(seed) % COUNT(parts)]);
 }
 
 static json_t *random_leaf(uint64_t *seed, struct json_out *out)
 {
     char s[64];
-    uint64_t r = next(seed);
+    uint64_t r = random_next(seed);
     switch (r % 5) {
     case 0:
         random_string(seed, s);
@@ -367,7 +360,7 @@ static json_t *random_leaf(uint64_t *seed, struct json_out *out)
 static json_t *random_value(uint64_t *seed, unsigned depth,
                             struct json_out *out)
 {
-    uint64_t r = next(seed);
+    uint64_t r = random_next(seed);
     char key[80];
     if (depth == 0 || r % 3 == 0)
         return random_leaf(seed, out);

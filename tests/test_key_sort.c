@@ -1,5 +1,6 @@
 /* The score sort against insertion by plain comparison of the scores. */
 #include "core/key_sort.h"
+#include "core/random.h"
 
 #include <float.h>
 #include <math.h>
@@ -13,15 +14,6 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { LARGE = 10000, SMALL_MAX = 300 };
-
-/* splitmix64, Steele et al. 2014. */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 static double from_bits(uint64_t bits)
 {
@@ -170,7 +162,7 @@ static void check_kind(size_t kind, size_t n, uint64_t seed)
     double *score = calloc(n + 1, sizeof(*score));
     assert_non_null(score);
     for (size_t i = 0; i < n; i++)
-        score[i] = kinds[kind].make(next(&seed), i, n);
+        score[i] = kinds[kind].make(random_next(&seed), i, n);
     check(kinds[kind].name, n, score);
     free(score);
 }
@@ -200,7 +192,7 @@ static void every_byte_counts(void **state)
         uint64_t seed = byte;
         for (size_t i = 0; i < N; i++)
             score[i] = from_bits(UINT64_C(0x3f00000000000000) ^
-                                 (next(&seed) & 0x7f) << 8 * byte);
+                                 (random_next(&seed) & 0x7f) << 8 * byte);
         check("one byte", N, score);
     }
 }
@@ -236,8 +228,8 @@ static void keys_order_random_pairs(void **state)
     (void)state;
     uint64_t seed = 1;
     for (size_t i = 0; i < 200000; i++) {
-        double x = any_bits(next(&seed), 0, 0);
-        double y = i % 4 ? any_bits(next(&seed), 0, 0)
+        double x = any_bits(random_next(&seed), 0, 0);
+        double y = i % 4 ? any_bits(random_next(&seed), 0, 0)
                          : nextafter(x, i % 8 ? INFINITY : -INFINITY);
         uint64_t a = score_key(x), b = score_key(y);
         if ((a < b) != (x > y) || (a == b) != (x >= y && x <= y))

@@ -3,6 +3,7 @@
  * anything shorter.
  */
 #include "api/number.h"
+#include "core/random.h"
 
 #include <ctype.h>
 #include <float.h>
@@ -24,15 +25,6 @@ enum { RANDOM_BITS = 300000, RANDOM_OTHERS = 20000, DIGITS_MAX = 17 };
 static bool same_bits(double x, double y)
 {
     return memcmp(&x, &y, sizeof(x)) == 0;
-}
-
-/* splitmix64, Steele et al. 2014. */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
 }
 
 static double from_bits(uint64_t bits)
@@ -250,7 +242,7 @@ static void random_bits_are_shortest(void **state)
     (void)state;
     uint64_t seed = 20260;
     for (size_t i = 0; i < RANDOM_BITS;) {
-        double x = from_bits(next(&seed));
+        double x = from_bits(random_next(&seed));
         if (!isfinite(x))
             continue;
         check(x, i % 32 == 0);
@@ -289,7 +281,7 @@ static void common_numbers_are_shortest(void **state)
     (void)state;
     uint64_t seed = 5;
     for (size_t i = 0; i < RANDOM_OTHERS; i++) {
-        uint64_t a = next(&seed), b = next(&seed) % 1000 + 1;
+        uint64_t a = random_next(&seed), b = random_next(&seed) % 1000 + 1;
         check((double)(a % 100000) / 100, false);
         check((double)(a % 1000) / (double)b, false);
         check((double)(a >> 11) * 0x1p-53, false);

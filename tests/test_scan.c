@@ -2,6 +2,7 @@
 #include "api/decimal.h"
 #include "api/sample.h"
 #include "api/scan.h"
+#include "core/random.h"
 #include "tests/same_request.h"
 
 #include <setjmp.h>
@@ -12,15 +13,6 @@
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-/* splitmix64, Steele et al. 2014. */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
 
 /* Scans the whole of text as a number, in memory that ends with it. */
 static bool scan_whole(const char *text, double *out)
@@ -90,7 +82,8 @@ static void random_numbers_are_rounded_correctly(void **state)
     (void)state;
     for (size_t i = 0; i < 1000000; i++) {
         char text[64];
-        uint64_t m = next(&r) >> next(&r) % 64, point = next(&r) % 20;
+        uint64_t m = random_next(&r) >> random_next(&r) % 64,
+                 point = random_next(&r) % 20;
         double scale = 1;
         for (uint64_t k = 0; k < point; k++)
             scale *= 10;
@@ -113,7 +106,7 @@ static void ties_are_broken_to_even(void **state)
     (void)state;
     for (size_t i = 0; i < 200000; i++) {
         char text[64];
-        uint64_t odd = (UINT64_C(1) << 53 | next(&r) >> 11) | 1;
+        uint64_t odd = (UINT64_C(1) << 53 | random_next(&r) >> 11) | 1;
         uint64_t five = odd * 5; /* 54 bits and a half: x.5 after / 10 */
         snprintf(text, sizeof(text), "%llu.%llu",
                  (unsigned long long)(five / 10),
@@ -321,10 +314,10 @@ static void broken_samples_are_read_alike(void **state)
     char *text = arena_alloc(&mem, body.len + 1, 1);
     for (size_t i = 0; i < 8000; i++) {
         memcpy(text, body.text, body.len);
-        size_t len = body.len, at = next(&r) % len;
-        switch (next(&r) % 3) {
+        size_t len = body.len, at = random_next(&r) % len;
+        switch (random_next(&r) % 3) {
         case 0:
-            text[at] = bytes[next(&r) % (sizeof(bytes) - 1)];
+            text[at] = bytes[random_next(&r) % (sizeof(bytes) - 1)];
             break;
         case 1:
             memmove(text + at, text + at + 1, --len - at);

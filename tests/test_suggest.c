@@ -1,5 +1,6 @@
 /* The nearest name: a table, and distances by their definition. */
 #include "api/suggest.h"
+#include "core/random.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,21 +92,13 @@ static size_t distance(const char *a, size_t n, const char *b, size_t m)
     return d;
 }
 
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 enum { WORD_MAX = 5 };
 
 static void random_word(uint64_t *seed, char word[WORD_MAX + 1])
 {
-    size_t n = next(seed) % (WORD_MAX + 1);
+    size_t n = random_next(seed) % (WORD_MAX + 1);
     for (size_t i = 0; i < n; i++)
-        word[i] = "abc"[next(seed) % 3];
+        word[i] = "abc"[random_next(seed) % 3];
     word[n] = '\0';
 }
 
