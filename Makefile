@@ -18,6 +18,10 @@ BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread \
 	-ffp-contract=off
 CFLAGS ?= -O3 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
+# make V=1 shows whole commands
+Q := $(if $(V),,@)
+say = @printf '  %-4s %s\n' $(1) $@
+
 CLANG := clang
 PYTHON ?= /usr/bin/python3
 
@@ -51,28 +55,38 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/*.c))
 HTTP_TESTS := $(wildcard tests/http/test_*.py) tests/test_run.sh
 
 .PHONY: all
-all: $(O)/evald build/compile_commands.json ## build build/evald
+all: ## build build/evald
+	@deploy/dependencies -n build >/dev/null
+	@$(MAKE) --no-print-directory binary
+
+.PHONY: binary
+binary: $(O)/evald build/compile_commands.json
 
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(WARN) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+	$(call say,cc)
+	$(Q)$(CC) $(BASE) $(WARN) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
 
 $(O)/evald: $(SERVER) $(API) $(CORE)
-	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(call say,link)
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
 
 # A test sees all of evald but its main, and what the tests share.
 $(TESTS): $(O)/tests/%: $(O)/tests/%.o $(SUPPORT) \
 		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
-	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
+	$(call say,link)
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
 
 $(O)/bench/%: $(O)/tests/bench/%.o $(SUPPORT) \
 		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(call say,link)
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
 
 $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) $(API) $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(call say,link)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
 
 # clangd and clang-tidy read how each file is compiled.
 build/compile_commands.json: Makefile $(wildcard core/*.c api/*.c server/*.c tests/*.c)
@@ -85,13 +99,13 @@ build/compile_commands.json: Makefile $(wildcard core/*.c api/*.c server/*.c tes
 .PHONY: demo
 demo: ## set up, start the daemon, score a sample over HTTP, show the result
 	@deploy/dependencies build demo
-	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory -j2 binary
 	@clients/demo.sh build/evald
 
 .PHONY: check
 check: ## set up, build, and run every test
 	@deploy/dependencies build check
-	@$(MAKE) --no-print-directory -j2 all tests
+	@$(MAKE) --no-print-directory -j2 binary tests
 	@tests/run.sh $(TESTS) $(HTTP_TESTS)
 
 .PHONY: tests
@@ -119,7 +133,7 @@ run-tests: tests
 .PHONY: bench
 bench: ## time the scoring and print ratios
 	@deploy/dependencies build check
-	@$(MAKE) --no-print-directory -j2 all benches
+	@$(MAKE) --no-print-directory -j2 binary benches
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(PYTHON) tests/bench/compare.py build/evald
 
