@@ -6,7 +6,8 @@
 #define TEXT "text/plain; charset=utf-8"
 #define READ "GET, HEAD, OPTIONS"
 
-enum { INLINE_BYTES = 4096 };
+/* What takes about half a millisecond, most of it writing numbers. */
+enum { INLINE_BYTES = 2048 };
 
 const struct route routes[] = {
     {"/", READ, service_guide, NULL, {TEXT}, 1, 0},

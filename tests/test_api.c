@@ -232,7 +232,7 @@ static void check_pair(size_t i, const char *method)
         assert_string_equal(res->content_type, paths[i].type);
     else
         check_problem(&x, false);
-    assert_int_equal(x.route.inline_bytes_max, paths[i].scores ? 4096 : 0);
+    assert_int_equal(x.route.inline_bytes_max, paths[i].scores ? 2048 : 0);
     arena_free(&x.mem);
 }
 
