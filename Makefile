@@ -12,13 +12,13 @@ VARIANT ?=
 O := build$(if $(VARIANT),/$(VARIANT))
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
-	-Wmissing-prototypes -Wvla
+	-Wmissing-prototypes -Wvla $(if $(WERROR),-Werror)
 # Numbers are promised to the last bit, so no multiply and add is fused.
 BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread \
 	-ffp-contract=off
 CFLAGS ?= -O3 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
-# make V=1 shows whole commands
+# make V=1 shows whole commands, make WERROR=1 takes no warning
 Q := $(if $(V),,@)
 say = @printf '  %-4s %s\n' $(1) $@
 
