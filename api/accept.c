@@ -4,14 +4,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* The end of the part that starts here: separator or NUL, out of quotes. */
-static const char *part_end(const char *p, char separator)
+/* The end of the part that starts at p: a separator out of quotes, or end. */
+static const char *part_end(const char *p, const char *end, char separator)
 {
     bool quoted = false;
-    for (; *p && (quoted || *p != separator); p++) {
+    for (; p < end && (quoted || *p != separator); p++) {
         if (*p == '"')
             quoted = !quoted;
-        else if (quoted && *p == '\\' && p[1])
+        else if (quoted && *p == '\\' && p + 1 < end)
             p++;
     }
     return p;
@@ -41,9 +41,7 @@ static bool next_piece(const char **rest, const char *end, char separator,
 {
     if (*rest >= end)
         return false;
-    const char *to = part_end(*rest, separator);
-    if (to > end)
-        to = end;
+    const char *to = part_end(*rest, end, separator);
     *piece = trimmed(*rest, to);
     *rest = to + (to < end);
     return true;

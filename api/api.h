@@ -49,7 +49,6 @@ struct api_response {
 
 /* The route that a path leads to: what the server must know of it. */
 struct api_route {
-    const char *template;    /* for logs and metrics: bounded in number */
     size_t inline_bytes_max; /* bodies beyond this are work for a worker */
 };
 

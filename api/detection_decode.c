@@ -98,8 +98,10 @@ static int by_document(const char *text, size_t len, read_part *part,
     struct arena documents;
     arena_init(&documents, mem->bytes_max - mem->bytes_used);
     const json_t *doc = json_read(text, len, &documents, err);
+    mem->bytes_max -= documents.bytes_used;
     if (doc)
         part(doc, req, mem, err);
+    mem->bytes_max += documents.bytes_used;
     arena_free(&documents);
     return err->n ? -1 : 0;
 }

@@ -118,10 +118,11 @@ static int read_area(const char *name, const json_t *v, const struct at *at,
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     size_t len = strlen(name);
-    if (len == 0 || len > COCO_AREA_NAME_MAX || strspn(name, letters) != len)
+    if (len == 0 || len > COCO_AREA_NAME_MAX || strspn(name, letters) != len ||
+        strspn(name, "0123456789") == len)
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
                        "is no name of an area range: 1 to %d letters, digits, "
-                       "'_', '-' or '.'",
+                       "'_', '-' or '.', not digits alone",
                        COCO_AREA_NAME_MAX);
     memcpy(out->name, name, len + 1);
     if (read_array(v, at, err))

@@ -223,6 +223,9 @@ static int alloc_ground_truth(struct detection_request *req, size_t images,
                               struct arena *mem)
 {
     size_t n = annotations;
+    if (n > COCO_ROWS_MAX || images > COCO_ROWS_MAX ||
+        categories > COCO_ROWS_MAX)
+        return -1;
     req->gt = (struct coco_ground_truth){
         .n_images = images,
         .n_categories = categories,
@@ -272,6 +275,8 @@ int read_ground_truth(const json_t *v, const struct at *at,
 static int alloc_detections(struct coco_detections *dt, size_t n,
                             struct arena *mem)
 {
+    if (n > COCO_ROWS_MAX)
+        return -1;
     *dt = (struct coco_detections){
         .n = n,
         .image_id = arena_alloc(mem, n, sizeof(int64_t)),

@@ -66,6 +66,8 @@ static bool make_table(struct table *t, const struct kind *kind,
                        struct arena *mem)
 {
     *t = (struct table){.kind = kind, .odd = &req->odd, .mem = mem};
+    if (s->objects > COCO_ROWS_MAX)
+        return false;
     for (size_t f = 0; f < kind->n; f++) {
         size_t size = width(kind->field[f].type);
         t->column[f] = arena_alloc(mem, s->objects, size);

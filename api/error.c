@@ -14,9 +14,6 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "stopped, at the first fault or right behind it. "
          "Common causes: NaN or Infinity written as bare words, a trailing "
          "comma, single quotes, a key given twice, a byte order mark."},
-    [PROBLEM_BAD_REQUEST] = {"bad-request", 400,
-                             "The request is not valid HTTP",
-                             "A header or the request line is malformed."},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is nothing at this path",
                            "GET /v1 lists what the server offers."},
     [PROBLEM_METHOD] = {"method-not-allowed", 405,
@@ -25,9 +22,6 @@ static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_NOT_ACCEPTABLE] =
         {"not-acceptable", 406, "No representation that Accept asks for",
          "Leave Accept out, or name one of the types in the detail."},
-    [PROBLEM_LENGTH_REQUIRED] =
-        {"length-required", 411, "The body's framing is missing",
-         "Send Content-Length, or Transfer-Encoding: chunked."},
     [PROBLEM_BODY_TOO_LARGE] =
         {"body-too-large", 413, "The body is larger than the server takes",
          "The detail says the limit, --max-body of the server. Leave out "
@@ -64,9 +58,6 @@ static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_DUPLICATE_IMAGE] =
         {"duplicate-image-id", 422, "Two images have the same id",
          "Image ids must differ. Were two data sets joined?"},
-    [PROBLEM_INTERNAL] =
-        {"internal-error", 500, "The server made a mistake",
-         "It is not your fault. The server's log has this request id."},
     [PROBLEM_NOT_OFFERED] =
         {"not-offered", 501, "This version does not offer that yet",
          "The name is right, but belongs to a part that is not there yet. "

@@ -270,6 +270,8 @@ int read_known(const json_t *v, const struct at *at, const char *const *names,
     json_object_foreach((json_t *)(uintptr_t)v, key, member)
     {
         bool known = false;
+        if (api_full(err))
+            break;
         for (size_t i = 0; i < n && !known; i++)
             known = strcmp(key, names[i]) == 0;
         if (!known)

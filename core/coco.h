@@ -62,10 +62,10 @@ void coco_protocol_init(struct coco_protocol *p);
 
 /* Columns as they were read; file order breaks ties.  Borrowed. */
 struct coco_ground_truth {
-    size_t n_images, n_categories, n;
+    size_t n_images, n_categories, n; /* at most COCO_ROWS_MAX each */
     const int64_t *image;    /* n_images ids, any order, no two the same */
     const int64_t *category; /* n_categories ids, any order */
-    /* n annotations, at most COCO_ROWS_MAX: */
+    /* n annotations: */
     const int64_t *id;
     const int64_t *image_id, *category_id; /* unknown ones are left out */
     const double *box;                     /* n*4: x y width height, finite */

@@ -12,7 +12,7 @@
 
 enum {
     IDLE_TIMEOUT_S = 120,
-    LIGHT_BYTES_MAX = 1 << 20, /* larger bodies are heavy work */
+    LIGHT_BYTES_MAX = 1 << 16, /* larger bodies are heavy work */
     ARENAS_KEPT_MAX = 64,
     MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
 };
@@ -31,7 +31,8 @@ struct http {
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
-    unsigned open_handles;  /* of libuv */
+    uv_idle_t again;       /* runs while libmicrohttpd has more to do at once */
+    unsigned open_handles; /* of libuv */
     size_t active, working; /* requests; those with the pool */
     struct uploads uploads;
     bool draining;
@@ -42,14 +43,18 @@ struct http {
     size_t n_arenas;
 };
 
-/* What one request may use, its body not counted. */
+/* What a request may use beside its body of this size. */
+static size_t memory_bytes(size_t body_len)
+{
+    return MEMORY_BYTES_BASE + MEMORY_PER_BODY_BYTE * body_len;
+}
+
 static struct arena take_arena(struct http *http)
 {
     struct arena a;
     if (http->n_arenas)
         return http->arena[--http->n_arenas];
-    arena_init(&a, MEMORY_BYTES_BASE +
-                       MEMORY_PER_BODY_BYTE * http->options.body_bytes_max);
+    arena_init(&a, memory_bytes(0));
     return a;
 }
 
@@ -57,6 +62,7 @@ static struct arena take_arena(struct http *http)
 static void give_arena(struct http *http, struct arena *a)
 {
     arena_clear(a, ARENA_BYTES_KEPT);
+    a->bytes_max = memory_bytes(0);
     if (http->n_arenas < ARENAS_KEPT_MAX &&
         http->n_arenas < http->options.workers)
         http->arena[http->n_arenas++] = *a;
@@ -129,6 +135,7 @@ static enum MHD_Result begin_work(struct request *r)
         api_body_too_large(&r->env, &r->req, &r->mem, &r->res);
         return request_send(r);
     }
+    r->mem.bytes_max = memory_bytes(r->body_len);
     if (r->body_len <= r->route.inline_bytes_max) {
         request_answer(r);
         return request_send(r);
@@ -245,6 +252,11 @@ static void on_timer(uv_timer_t *timer)
     pump(timer->data);
 }
 
+static void on_again(uv_idle_t *again)
+{
+    pump(again->data);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
@@ -264,17 +276,22 @@ static void check_drained(struct http *http)
 
 /*
  * Lets libmicrohttpd do what can be done, and asks when it wants to be
- * called again; 0 means at once, which is the loop's next turn, so that
- * other events get theirs.
+ * called again.  0 means at once: that is the loop's next turn, by an idle
+ * handle, so that the pool, signals and timers get theirs in between.  (A
+ * timer of 0 ms started from its own callback fires again in the same turn.)
  */
 static void pump(struct http *http)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
     MHD_run(http->daemon);
-    if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES)
-        uv_timer_start(&http->timer, on_timer, wait_ms, 0);
-    else
-        uv_timer_stop(&http->timer);
+    uv_timer_stop(&http->timer);
+    uv_idle_stop(&http->again);
+    if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES) {
+        if (wait_ms == 0)
+            uv_idle_start(&http->again, on_again);
+        else
+            uv_timer_start(&http->timer, on_timer, wait_ms, 0);
+    }
     check_drained(http);
 }
 
@@ -308,10 +325,11 @@ struct http *http_new(uv_loop_t *loop, struct pool *pool,
     int epoll_fd =
         MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     uv_timer_init(loop, &http->timer);
+    uv_idle_init(loop, &http->again);
     uploads_init(&http->uploads, loop);
     uv_poll_init(loop, &http->poll, epoll_fd);
-    http->timer.data = http->poll.data = http;
-    http->open_handles = 3;
+    http->timer.data = http->again.data = http->poll.data = http;
+    http->open_handles = 4;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     return http;
 }
@@ -357,9 +375,11 @@ void http_free(struct http *http)
 {
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);
+    uv_idle_stop(&http->again);
     MHD_stop_daemon(http->daemon);
     http->uploads.sweep.data = http; /* whose end on_closed counts */
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
+    uv_close((uv_handle_t *)&http->again, on_closed);
     uv_close((uv_handle_t *)&http->uploads.sweep, on_closed);
 }

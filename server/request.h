@@ -32,7 +32,8 @@ struct request {
     char *target; /* of the request line, cut at the '?' */
     char *body;
     size_t body_len, body_capacity;
-    bool too_large; /* the body went beyond the limit, and is dropped */
+    bool too_large;   /* the body went beyond the limit, and is dropped */
+    bool seemed_gone; /* at the latest look at the uploads */
     char id[REQUEST_ID_BYTES];
     uint64_t began_ns, queued_ns, started_ns;
 };

@@ -22,12 +22,20 @@ static bool is_gone(const struct request *r)
            unread == 0;
 }
 
+/*
+ * A client may close its side once it has sent all, and libmicrohttpd may
+ * just be about to hand us the last of it: only who is found gone twice, a
+ * sweep apart, will not send the rest.
+ */
 static void on_sweep(uv_timer_t *sweep)
 {
     const struct uploads *u = sweep->data;
-    for (const struct request *r = u->first; r; r = r->next)
-        if (is_gone(r))
+    for (struct request *r = u->first; r; r = r->next) {
+        bool gone = is_gone(r);
+        if (gone && r->seemed_gone)
             shutdown(socket_of(r), SHUT_RDWR);
+        r->seemed_gone = gone;
+    }
 }
 
 void uploads_init(struct uploads *u, uv_loop_t *loop)

@@ -312,8 +312,8 @@ def unknown_choice(pointer, value, word):
 
 @test("a name of an area range must be a plain word")
 def area_names():
-    """Empty, too long, with blanks or slashes: 422."""
-    for name in ("", "x" * 32, "a b", "a/b", "a~b", "\u00e9", 'a"'):
+    """Empty, too long, blanks, slashes, or like AR_100: 422."""
+    for name in ("", "x" * 32, "a b", "a/b", "a~b", "\u00e9", 'a"', "100"):
         body = full()
         body["parameters"]["area_ranges"][name] = [0, 1]
         p = check_problem(server(), post(server(), body), 422,

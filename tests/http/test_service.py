@@ -15,12 +15,12 @@ PROBLEM = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 PATHS = [("/", TEXT), ("/livez", JSON), ("/readyz", JSON), ("/healthz", JSON),
          ("/version", JSON), ("/v1", JSON), ("/problems/not-found", TEXT)]
-PROBLEMS = ["malformed-json", "bad-request", "not-found",
-            "method-not-allowed", "not-acceptable", "length-required",
+PROBLEMS = ["malformed-json", "not-found",
+            "method-not-allowed", "not-acceptable",
             "body-too-large", "too-much-memory", "unsupported-media-type",
             "missing-member", "unknown-member", "invalid-value",
             "non-finite-number", "number-out-of-range", "unknown-image",
-            "duplicate-image-id", "internal-error", "not-offered",
+            "duplicate-image-id", "not-offered",
             "overloaded", "draining"]
 
 
