@@ -211,10 +211,10 @@ double coco_value(const struct coco_result *r, const struct coco_number *number,
 
 /* Scores of one image at protocol.per_image_iou and score_threshold. */
 struct coco_image {
-    uint32_t positives;  /* ground truths that are no crowd */
+    uint32_t positives;  /* no crowds, and of the area range "all" */
     uint32_t detections; /* with score >= score_threshold, those cut left out */
     uint32_t tp, fp, fn; /* fn = positives - tp */
-    uint32_t ignored;    /* detections that met a crowd */
+    uint32_t ignored;    /* detections: met a crowd, or not of that range */
     double mean_iou;     /* of the true positives; NaN when there is none */
     double ap;           /* COCO AP of this image alone, or -1 */
 };

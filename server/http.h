@@ -1,8 +1,9 @@
 /*
  * HTTP: libmicrohttpd in external epoll mode on a libuv loop.
  *
- * Small requests are answered where they arrive, on the loop's thread;
- * larger ones are suspended, answered by a thread of the pool, and resumed.
+ * Small requests are answered where they arrive, on the loop's thread: those
+ * whose body is within the route's inline_bytes_max.  The others are
+ * suspended, answered by a thread of the pool, and resumed.
  */
 #ifndef EVALD_SERVER_HTTP_H
 #define EVALD_SERVER_HTTP_H
