@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * The double nearest to m * 10^e, ties to even, in *out.  Returns false if
- * that would need more than 128-bit arithmetic: e below -27, or m * 10^e
- * beyond what two exact doubles can be multiplied to.
+ * The double nearest to m * 10^e, ties to even, in *out.  False if it is not
+ * finite, or if 128 bits of the power do not tell on which side of a tie the
+ * number lies (never so far as is known, and proven for m below 2^53).
  */
 bool decimal_to_double(uint64_t m, int e, double *out);
 

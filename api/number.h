@@ -1,4 +1,4 @@
-/* Doubles as text. */
+/* Doubles and floats as text. */
 #ifndef EVALD_API_NUMBER_H
 #define EVALD_API_NUMBER_H
 
@@ -15,5 +15,8 @@ enum { NUMBER_BYTES = 32 };
  * Returns the length without the terminator.
  */
 size_t number_write(double x, char *out);
+
+/* As above: the shortest form that reads back to the same float. */
+size_t number_write_float(float x, char *out);
 
 #endif

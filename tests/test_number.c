@@ -20,7 +20,22 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { RANDOM_BITS = 300000, RANDOM_OTHERS = 20000, DIGITS_MAX = 17 };
+enum { RANDOM_BITS = 300000, RANDOM_OTHERS = 20000 };
+
+/* What is written and read back. */
+enum kind { DOUBLE, FLOAT };
+static const int digits_max[] = {[DOUBLE] = 17, [FLOAT] = 9};
+
+static double read_as(enum kind kind, const char *text)
+{
+    return kind == FLOAT ? (double)strtof(text, NULL) : strtod(text, NULL);
+}
+
+static size_t write_as(enum kind kind, double x, char *text)
+{
+    return kind == FLOAT ? number_write_float((float)x, text)
+                         : number_write(x, text);
+}
 
 static bool same_bits(double x, double y)
 {
@@ -176,19 +191,19 @@ static int significant(const char *text, char digits[NUMBER_BYTES])
     return n;
 }
 
-static bool reads_back(uint64_t digits, int exponent, double x)
+static bool reads_back(enum kind kind, uint64_t digits, int exponent, double x)
 {
     char text[64];
     snprintf(text, sizeof(text), "%llue%d", (unsigned long long)digits,
              exponent);
-    return same_bits(strtod(text, NULL), x);
+    return same_bits(read_as(kind, text), x);
 }
 
 /*
  * Whether any n digits read back as x > 0.  They would be the nearest such
  * number or one next to it; next below a power of ten they lie closer.
  */
-static bool exists(double x, int n)
+static bool exists(enum kind kind, double x, int n)
 {
     char text[64], digits[NUMBER_BYTES] = "";
     snprintf(text, sizeof(text), "%.*e", n - 1, x);
@@ -200,17 +215,18 @@ static bool exists(double x, int n)
     int exponent = atoi(strchr(text, 'e') + 1) - (n - 1);
     for (int i = 1; i < n; i++)
         ten *= 10;
-    return reads_back(m, exponent, x) || reads_back(m + 1, exponent, x) ||
-           reads_back(m - 1, exponent, x) ||
-           (m == ten && reads_back(10 * m - 1, exponent - 1, x));
+    return reads_back(kind, m, exponent, x) ||
+           reads_back(kind, m + 1, exponent, x) ||
+           reads_back(kind, m - 1, exponent, x) ||
+           (m == ten && reads_back(kind, 10 * m - 1, exponent - 1, x));
 }
 
 /* That the digits are those of %.*e, wherever these read back. */
-static bool is_nearest(double x, int n, const char *digits)
+static bool is_nearest(enum kind kind, double x, int n, const char *digits)
 {
     char text[64], nearest[NUMBER_BYTES];
     snprintf(text, sizeof(text), "%.*e", n - 1, x);
-    if (!same_bits(strtod(text, NULL), x))
+    if (!same_bits(read_as(kind, text), x))
         return true;
     significant(text, nearest);
     return strcmp(digits, nearest) == 0;
@@ -220,21 +236,44 @@ static bool is_nearest(double x, int n, const char *digits)
  * One digit less is search enough, as what n digits say n + 1 can say; a
  * thorough check tries every number of digits all the same.
  */
-static void check(double x, bool thorough)
+static void check_as(enum kind kind, double x, bool thorough)
 {
     char text[NUMBER_BYTES], digits[NUMBER_BYTES];
-    size_t len = number_write(x, text);
+    size_t len = write_as(kind, x, text);
     if (len != strlen(text) || !is_json_real(text))
         fail_msg("%a is \"%s\" (%zu), no JSON real", x, text, len);
-    if (!same_bits(strtod(text, NULL), x))
+    if (!same_bits(read_as(kind, text), x))
         fail_msg("%a is \"%s\", which reads back as %a", x, text,
-                 strtod(text, NULL));
+                 read_as(kind, text));
     int n = significant(text, digits);
-    if (n > DIGITS_MAX || !is_nearest(fabs(x), n, digits))
+    if (n > digits_max[kind] || !is_nearest(kind, fabs(x), n, digits))
         fail_msg("%a is \"%s\": too long, or not the nearest", x, text);
     for (int less = n - 1; less >= (thorough ? 1 : n - 1) && less > 0; less--)
-        if (exists(fabs(x), less))
+        if (exists(kind, fabs(x), less))
             fail_msg("%a is \"%s\": %d digits would do", x, text, less);
+}
+
+/* As a double, and as the nearest float. */
+static void check(double x, bool thorough)
+{
+    check_as(DOUBLE, x, thorough);
+    if (isfinite((float)x))
+        check_as(FLOAT, (double)(float)x, thorough);
+}
+
+static void random_floats_are_shortest(void **state)
+{
+    (void)state;
+    uint64_t seed = 20261;
+    for (size_t i = 0; i < RANDOM_BITS;) {
+        uint32_t bits = (uint32_t)random_next(&seed);
+        float x;
+        memcpy(&x, &bits, sizeof(x));
+        if (!isfinite(x))
+            continue;
+        check_as(FLOAT, (double)x, i % 32 == 0);
+        i++;
+    }
 }
 
 static void random_bits_are_shortest(void **state)
@@ -301,6 +340,7 @@ int main(void)
         cmocka_unit_test(powers_of_ten_are_shortest),
         cmocka_unit_test(common_numbers_are_shortest),
         cmocka_unit_test(random_bits_are_shortest),
+        cmocka_unit_test(random_floats_are_shortest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
