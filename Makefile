@@ -11,11 +11,21 @@ SHELL := /bin/sh
 VARIANT ?=
 O := build$(if $(VARIANT),/$(VARIANT))
 
+# Kernels are built once for each element type and instruction set: f32_v3 is
+# float for x86-64-v3.  All builds give the same bits (core/real.h).
+# Where what counts is what the code does, the base is enough.
+ISAS := base $(if $(filter asan tsan fuzz,$(VARIANT)),,\
+	$(if $(filter x86_64,$(shell uname -m)),v3 v4))
+BUILDS := $(foreach isa,$(ISAS),f32_$(isa) f64_$(isa))
+ISA_base :=
+ISA_v3 := -march=x86-64-v3 -mtune=haswell
+ISA_v4 := -march=x86-64-v4 -mtune=haswell
+
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla $(if $(WERROR),-Werror)
 # Numbers are promised to the last bit, so no multiply and add is fused.
 BASE := -std=c11 -D_GNU_SOURCE -I. -g -fno-omit-frame-pointer -pthread \
-	-ffp-contract=off
+	-ffp-contract=off $(if $(filter v3,$(ISAS)),-DEVALD_VECTOR)
 CFLAGS ?= -O3 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now
 # make V=1 shows whole commands, make WERROR=1 takes no warning
@@ -45,7 +55,12 @@ PKGS := libmicrohttpd libuv jansson nettle
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
-CORE := $(patsubst %.c,$(O)/%.o,$(wildcard core/*.c))
+# Neither errno nor traps are looked at; both would keep loops from vectors.
+KERNEL_FLAGS := -fno-math-errno -fno-trapping-math
+KERNELS := $(foreach b,$(BUILDS),$(patsubst %.c,$(O)/%_$(b).o,\
+	$(wildcard core/kernels/*.c)))
+
+CORE := $(patsubst %.c,$(O)/%.o,$(wildcard core/*.c)) $(KERNELS)
 API := $(patsubst %.c,$(O)/%.o,$(wildcard api/*.c))
 SERVER := $(patsubst %.c,$(O)/%.o,$(wildcard server/*.c))
 TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
@@ -66,6 +81,18 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,cc)
 	$(Q)$(CC) $(BASE) $(WARN) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c $< -o $@
+
+# $(1) is a build of the kernels, such as f32_v3
+define kernel_rule
+$(O)/core/kernels/%_$(1).o: core/kernels/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(call say,cc)
+	$$(Q)$$(CC) $(BASE) $(WARN) $(CFLAGS) $(KERNEL_FLAGS) \
+	  -DREAL_BITS=$(patsubst f%,%,$(firstword $(subst _, ,$(1)))) \
+	  -DISA=$(lastword $(subst _, ,$(1))) $(ISA_$(lastword $(subst _, ,$(1)))) \
+	  -MMD -MP -c $$< -o $$@
+endef
+$(foreach b,$(BUILDS),$(eval $(call kernel_rule,$(b))))
 
 $(O)/evald: $(SERVER) $(API) $(CORE)
 	$(call say,link)
@@ -89,7 +116,7 @@ $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) $(API) $(CORE)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
 
 # clangd and clang-tidy read how each file is compiled.
-build/compile_commands.json: Makefile $(wildcard core/*.c api/*.c server/*.c tests/*.c)
+build/compile_commands.json: Makefile $(wildcard core/*.c core/kernels/*.c api/*.c server/*.c tests/*.c)
 	@mkdir -p $(@D)
 	@{ sep='['; for f in $(filter %.c,$^); do \
 	  printf '%s\n{"directory":"%s","file":"%s","command":"cc %s -c %s"}' \
@@ -131,10 +158,11 @@ run-tests: tests
 	@EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
 
 .PHONY: bench
-bench: ## time the scoring and print ratios
+bench: ## time scoring and operations and print ratios
 	@deploy/dependencies build check
 	@$(MAKE) --no-print-directory -j2 binary benches
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(PYTHON) tests/bench/operations.py build/bench/operations
 	@$(PYTHON) tests/bench/compare.py build/evald
 
 .PHONY: benches
@@ -160,6 +188,12 @@ lint: build/compile_commands.json ## formatting, lengths, static analysis
 	@deploy/dependencies build lint
 	@tests/lint.sh
 
+.PHONY: openapi
+openapi: ## lint the OpenAPI document that the daemon serves
+	@deploy/dependencies build
+	@$(MAKE) --no-print-directory -j2 binary
+	@tests/openapi.sh $(O)/evald
+
 .PHONY: layers
 layers: ## includes point down only: server -> api -> core
 	@tests/layers.sh
@@ -171,8 +205,19 @@ fresh: ## prove make demo and make check on a bare Debian 12 (root)
 
 .PHONY: fmt
 fmt: ## format the sources
-	clang-format -i $(wildcard core/*.[ch] api/*.[ch] server/*.[ch] \
+	clang-format -i $(wildcard core/*.[ch] core/*/*.[ch] api/*.[ch] server/*.[ch] \
 	  tests/*.[ch] tests/*/*.[ch])
+
+.PHONY: readme
+readme: ## write the README's table of operations from the rows
+	@$(MAKE) --no-print-directory -j2 binary
+	@build/evald ops --markdown >build/operations.md
+	@awk '/<!-- operations -->/ { print; \
+	    while ((getline line < "build/operations.md") > 0) print line; \
+	    skip = 1 } \
+	  /<!-- end of operations -->/ { skip = 0 } \
+	  !skip { print }' README.md >build/README.md
+	@mv build/README.md README.md
 
 .PHONY: clean
 clean: ## remove build/

@@ -61,12 +61,18 @@ static void *fail(struct arena *a)
     return NULL;
 }
 
+/* With the gap, and up to the next block's beginning. */
+static size_t rounded(size_t bytes)
+{
+    return (bytes + GAP + ALIGN - 1) / ALIGN * ALIGN;
+}
+
 void *arena_alloc(struct arena *a, size_t n, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
         return fail(a);
-    bytes = (bytes + GAP + ALIGN - 1) / ALIGN * ALIGN;
+    bytes = rounded(bytes);
     if (bytes > a->bytes_max - a->bytes_used)
         return fail(a);
     struct arena_chunk *c = a->chunk;
@@ -87,6 +93,16 @@ void *arena_zero(struct arena *a, size_t n, size_t size)
     if (p)
         memset(p, 0, n * size);
     return p;
+}
+
+void arena_trim(struct arena *a, const void *newest, size_t n)
+{
+    struct arena_chunk *c = a->chunk;
+    size_t at = (size_t)((const unsigned char *)newest - c->data);
+    size_t used = at + rounded(n);
+    a->bytes_used -= c->used - used;
+    c->used = used;
+    poison(c->data + at + n, c->size - at - n);
 }
 
 static void chunk_free(struct arena_chunk *c)

@@ -39,6 +39,12 @@ void *arena_alloc(struct arena *a, size_t n, size_t size)
 void *arena_zero(struct arena *a, size_t n, size_t size)
     __attribute__((warn_unused_result));
 
+/*
+ * Gives back what the newest block has beyond its first n bytes: for what is
+ * as large as it may become, until it is known how large it is.
+ */
+void arena_trim(struct arena *a, const void *newest, size_t n);
+
 /* A moment to which arena_release goes back. */
 struct arena_mark {
     struct arena_chunk *chunk;
