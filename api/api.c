@@ -2,6 +2,8 @@
 #include "api/api.h"
 
 #include "api/accept.h"
+#include "api/etag.h"
+#include "api/operation.h"
 #include "api/route.h"
 
 #include <string.h>
@@ -78,6 +80,22 @@ static void answer(struct api_call *call)
     call->res->body_len = call->out.len;
 }
 
+/*
+ * Names the answer by its bytes.  Whoever has them already gets 304, which is
+ * sent without the body but, as the answer to HEAD is, with its length.
+ */
+static void tag(struct api_call *call)
+{
+    struct api_response *res = call->res;
+    if (res->status != 200)
+        return;
+    res->etag = etag_new(res->body, res->body_len, call->mem);
+    if (!res->etag || !etag_listed(call->req->if_none_match, res->etag))
+        return;
+    res->status = 304;
+    res->content_type = NULL;
+}
+
 static bool is_method(const struct api_call *call, const char *method)
 {
     return strcmp(call->req->method, method) == 0;
@@ -142,11 +160,22 @@ static int check_body(struct api_call *call)
     return 0;
 }
 
+/* A POST to an unknown path of an operation's form is a misspelt operation. */
+static int no_such_path(struct api_call *call)
+{
+    static const char prefix[] = "/v1/";
+    const char *path = call->req->path, *rest = path + sizeof(prefix) - 1;
+    if (is_method(call, "POST") && strncmp(path, prefix, strlen(prefix)) == 0 &&
+        strchr(rest, '/'))
+        return operation_unknown(rest, &call->err);
+    return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
+                    "no such path; GET /v1 lists what there is");
+}
+
 static int check_head(struct api_call *call, const struct route *route)
 {
     if (!route)
-        return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
-                        "no such path; GET /v1 lists what there is");
+        return no_such_path(call);
     if (!handler_of(call, route) && !is_method(call, "OPTIONS")) {
         call->res->allow = route->allow;
         return api_fail(&call->err, PROBLEM_METHOD, NULL,
@@ -189,12 +218,14 @@ void api_answer(const struct api_env *env, const struct api_request *req,
         res->allow = route->allow;
         return;
     }
-    if (strchr(route->path, '*'))
-        call.rest = req->path + strlen(route->path) - 1;
-    if (handler_of(&call, route)(&call))
+    call.rest = route_rest(route, req->path);
+    if (handler_of(&call, route)(&call)) {
         answer_error(&call);
-    else
-        answer(&call);
+        return;
+    }
+    answer(&call);
+    if (route->tagged)
+        tag(&call);
 }
 
 void api_overloaded(const struct api_request *req, struct arena *mem,

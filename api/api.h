@@ -30,6 +30,7 @@ struct api_request {
     const char *query; /* after the '?', or "" */
     const char *accept, *content_type, *content_encoding;
     const char *request_id;
+    const char *if_none_match;
     bool length_known; /* content_length was sent */
     size_t content_length;
     const char *body; /* of the whole request */
@@ -41,6 +42,7 @@ struct api_response {
     const char *content_type; /* static; NULL = no body */
     const char *allow;        /* methods of the path, for Allow */
     const char *accept_post;  /* for Accept-Post, or NULL */
+    const char *etag;         /* for ETag, or NULL */
     int retry_after_s;        /* for Retry-After, or 0 */
     char *body;               /* in the arena */
     size_t body_len;

@@ -1,16 +1,9 @@
 /* POST /v1/detection/evaluate */
+#include "api/clock.h"
 #include "api/detection.h"
 #include "api/route.h"
 
 #include <string.h>
-#include <time.h>
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static int check_text(const struct api_call *call,
                       const struct detection_request *req,
@@ -32,20 +25,20 @@ int detection_evaluate(struct api_call *call)
         return api_fail(&call->err, PROBLEM_MEMORY, NULL,
                         "no memory for the request");
     detection_request_init(req);
-    double start = now_ms();
+    double start = clock_ms();
     int rc = decode_body(call->req->body, call->req->body_len, req, call->mem,
                          &call->err);
-    double parsed = now_ms();
+    double parsed = clock_ms();
     call->res->parse_ms = parsed - start;
     if (rc || check_text(call, req, &call->err) ||
         detection_score(req, rep, call->mem, call->env->par, &call->err))
         return -1;
-    double computed = now_ms();
+    double computed = clock_ms();
     call->res->compute_ms = computed - parsed;
     if (strncmp(call->produces, "text/", 5) == 0)
         detection_text(&call->out, rep);
     else
         detection_write(&call->out, rep);
-    call->res->encode_ms = now_ms() - computed;
+    call->res->encode_ms = clock_ms() - computed;
     return 0;
 }

@@ -174,11 +174,7 @@ static int read_area_ranges(const json_t *v, const struct at *at,
 static int read_use_categories(const json_t *v, const struct at *at,
                                struct coco_protocol *p, struct api_error *err)
 {
-    if (!json_is_boolean(v))
-        return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "is %s, must be true or false", json_kind(v));
-    p->use_categories = json_is_true(v);
-    return 0;
+    return read_boolean(v, at, &p->use_categories, err);
 }
 
 static int read_score_threshold(const json_t *v, const struct at *at,

@@ -51,6 +51,20 @@ static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_NUMBER_RANGE] =
         {"number-out-of-range", 422, "A number is too large to be kept",
          "Integers must fit in 64 bits with sign, other numbers in a double."},
+    [PROBLEM_RAGGED] =
+        {"ragged-tensor", 422, "An array is not rectangular",
+         "All arrays of one level must have the same length. A tensor is a "
+         "number, a nested array, or {\"shape\": [2, 3], \"data\": [1, 2, 3, "
+         "4, 5, 6]}."},
+    [PROBLEM_SHAPE] =
+        {"shape-mismatch", 422, "A tensor has the wrong shape",
+         "GET /v1/operations/{group}/{name} gives the shape of every input; "
+         "equal letters must be equal numbers."},
+    [PROBLEM_INVALID_BOX] =
+        {"invalid-box", 422, "A box has negative width or height",
+         "Boxes are rows of four numbers. \"format\" says which: xyxy (two "
+         "corners, the default), xywh (corner and size) or cxcywh (centre and "
+         "size)."},
     [PROBLEM_UNKNOWN_IMAGE] =
         {"unknown-image", 422, "Detections on images not in the ground truth",
          "Every image_id of a detection must be the id of an image. Are the "
@@ -84,6 +98,7 @@ int api_fail(struct api_error *err, enum problem kind, const char *pointer,
     struct api_fault *fault = &err->fault[err->n++];
     va_list args;
     fault->kind = kind;
+    fault->code = NULL;
     snprintf(fault->pointer, sizeof(fault->pointer), "%s",
              pointer ? pointer : "");
     va_start(args, format);
@@ -101,7 +116,8 @@ static void write_faults(struct json_out *out, const struct api_error *err)
         out_member_string(out, "pointer", err->fault[i].pointer);
         char code[64];
         snprintf(code, sizeof(code), "%s",
-                 problem_type(err->fault[i].kind)->name);
+                 err->fault[i].code ? err->fault[i].code
+                                    : problem_type(err->fault[i].kind)->name);
         for (char *p = code; (p = strchr(p, '-'));)
             *p = '_';
         out_member_string(out, "code", code);

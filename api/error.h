@@ -25,6 +25,9 @@ enum problem {
     PROBLEM_INVALID_VALUE,
     PROBLEM_NON_FINITE,
     PROBLEM_NUMBER_RANGE,
+    PROBLEM_RAGGED,
+    PROBLEM_SHAPE,
+    PROBLEM_INVALID_BOX,
     PROBLEM_UNKNOWN_IMAGE,
     PROBLEM_DUPLICATE_IMAGE,
     PROBLEM_NOT_OFFERED,
@@ -51,6 +54,7 @@ enum {
 
 struct api_fault {
     enum problem kind;
+    const char *code; /* lower case and '_'; NULL = the kind's name */
     char pointer[POINTER_BYTES]; /* RFC 6901; "" = the whole document */
     char detail[DETAIL_BYTES];
 };

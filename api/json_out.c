@@ -173,6 +173,20 @@ void out_number(struct json_out *out, double x)
         value(out, text, number_write(x, text));
 }
 
+void out_float(struct json_out *out, float x)
+{
+    char text[NUMBER_BYTES];
+    if (!isfinite(x))
+        out_null(out);
+    else
+        value(out, text, number_write_float(x, text));
+}
+
+void out_raw(struct json_out *out, const char *json)
+{
+    value(out, json, strlen(json));
+}
+
 void out_member_string(struct json_out *out, const char *key, const char *s)
 {
     out_key(out, key);

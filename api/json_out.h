@@ -36,6 +36,10 @@ void out_null(struct json_out *out);
 
 /* A double in its shortest form (number.h); null when it is not finite. */
 void out_number(struct json_out *out, double x);
+void out_float(struct json_out *out, float x);
+
+/* JSON text that is written already, as one value. */
+void out_raw(struct json_out *out, const char *json);
 
 void out_member_string(struct json_out *out, const char *key, const char *s);
 void out_member_integer(struct json_out *out, const char *key, int64_t i);

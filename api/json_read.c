@@ -200,24 +200,52 @@ int read_integer(const json_t *v, const struct at *at, int64_t *out,
     return wrong_kind(v, at, "an integer", err);
 }
 
-static bool names_non_finite(const json_t *v)
+/* The value of one of the three strings. */
+static bool names_non_finite(const json_t *v, double *out)
 {
+    static const struct {
+        const char *name;
+        double value;
+    } names[] = {
+        {"NaN", NAN}, {"Infinity", INFINITY}, {"-Infinity", -INFINITY}};
     const char *s = json_string_value(v);
-    return s && (strcmp(s, "NaN") == 0 || strcmp(s, "Infinity") == 0 ||
-                 strcmp(s, "-Infinity") == 0);
+    for (size_t i = 0; s && i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(s, names[i].name) == 0) {
+            *out = names[i].value;
+            return true;
+        }
+    return false;
 }
 
-int read_number(const json_t *v, const struct at *at, double *out,
-                struct api_error *err)
+int read_real(const json_t *v, const struct at *at, double *out,
+              struct api_error *err)
 {
     if (json_is_number(v)) {
         *out = json_number_value(v);
         return 0;
     }
-    if (names_non_finite(v))
+    return names_non_finite(v, out) ? 0 : wrong_kind(v, at, "a number", err);
+}
+
+int read_number(const json_t *v, const struct at *at, double *out,
+                struct api_error *err)
+{
+    double x;
+    if (json_is_number(v)) {
+        *out = json_number_value(v);
+        return 0;
+    }
+    if (names_non_finite(v, &x))
         return at_fail(err, PROBLEM_NON_FINITE, at,
                        "is %s, must be a finite number", json_string_value(v));
     return wrong_kind(v, at, "a number", err);
+}
+
+int read_boolean(const json_t *v, const struct at *at, bool *out,
+                 struct api_error *err)
+{
+    *out = json_is_true(v);
+    return json_is_boolean(v) ? 0 : wrong_kind(v, at, "true or false", err);
 }
 
 int read_array(const json_t *v, const struct at *at, struct api_error *err)

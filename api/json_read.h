@@ -46,12 +46,18 @@ const char *json_kind(const json_t *v);
  *   integer  an integer, or a real of integral value within 2^53
  *   number   an integer or a real; the strings "NaN", "Infinity" and
  *            "-Infinity" are known, but not finite, which is refused
+ *   real     as number, the three strings included
+ *   boolean  true or false
  *   array, object  v itself, when it is one
  */
 int read_integer(const json_t *v, const struct at *at, int64_t *out,
                  struct api_error *err);
 int read_number(const json_t *v, const struct at *at, double *out,
                 struct api_error *err);
+int read_real(const json_t *v, const struct at *at, double *out,
+              struct api_error *err);
+int read_boolean(const json_t *v, const struct at *at, bool *out,
+                 struct api_error *err);
 int read_array(const json_t *v, const struct at *at, struct api_error *err);
 int read_object(const json_t *v, const struct at *at, struct api_error *err);
 

@@ -171,7 +171,7 @@ static char *zeros(char *p, int n)
 /* Lays out the digits: 0.00123, 12.3, 12300.0 or 1.23e45. */
 static char *lay_out(struct decimal d, char *p)
 {
-    char digits[DIGITS_MAX + 3];
+    char digits[DIGITS_MAX + 3] = "";
     int n = write_digits(&d, digits);
     int e = d.exponent + n - 1; /* of the first digit */
     if (e < PLAIN_MIN || e > PLAIN_MAX) {

@@ -14,7 +14,7 @@ struct api_call {
     struct api_response *res;
     struct json_out out; /* becomes the body */
     struct api_error err;
-    const char *rest;     /* of the path, where the route ends in '*' */
+    const char *rest;     /* of the path, from the route's first '{' on */
     const char *produces; /* the type that Accept picked */
 };
 
@@ -24,16 +24,20 @@ typedef int api_handler(struct api_call *call);
 enum { TYPES_MAX = 2 };
 
 struct route {
-    const char *path;  /* an ending '*' stands for any one segment */
+    const char *path;  /* "{name}" stands for any one segment */
     const char *allow; /* its methods */
     api_handler *get, *post;
     const char *produces[TYPES_MAX]; /* preferred first */
     size_t n_produces;
     size_t inline_bytes_max; /* of the body; larger ones go to a worker */
+    bool tagged;             /* the answer has an ETag: it seldom changes */
 };
 
 extern const struct route routes[];
 extern const size_t n_routes;
+
+/* The part of path from the route's first '{' on; "" if it has none. */
+const char *route_rest(const struct route *route, const char *path);
 
 /* The route of path, or NULL. */
 const struct route *route_find(const char *path);
@@ -46,5 +50,11 @@ int service_version(struct api_call *call);
 int service_document(struct api_call *call);
 int service_problem(struct api_call *call);
 int detection_evaluate(struct api_call *call); /* detection_call.c */
+int operation_post(struct api_call *call);     /* operation.c */
+int operation_list(struct api_call *call);     /* operation_list.c */
+int operation_get(struct api_call *call);
+int batch_post(struct api_call *call);       /* batch.c */
+int openapi_document(struct api_call *call); /* openapi.c */
+int openapi_page(struct api_call *call);     /* openapi_page.c */
 
 #endif

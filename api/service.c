@@ -7,11 +7,24 @@ int service_guide(struct api_call *call)
 {
     out_format(
         &call->out,
-        "evald " EVALD_VERSION ": detection scores over HTTP\n"
+        "evald " EVALD_VERSION ": evaluation of deep-learning models over "
+        "HTTP\n"
         "\n"
         "  GET  /v1                     what is here, as JSON\n"
+        "  GET  /docs                   every operation, for a browser\n"
+        "  GET  /openapi.json           the same for programs\n"
         "  POST /v1/detection/evaluate  COCO scores of detections\n"
+        "  POST /v1/GROUP/NAME          activations, losses, boxes: value, "
+        "gradient, stats\n"
+        "  POST /v1/batch               up to 256 of them in one request\n"
         "  GET  /livez /readyz /version\n"
+        "\n"
+        "An activation and its gradient:\n"
+        "\n"
+        "  curl -sS -H 'Content-Type: application/json' -d '{\"inputs\":{"
+        "\"x\":[-1,0,2]},\n"
+        "       \"outputs\":[\"value\",\"grad\"]}' "
+        "http://HOST:PORT/v1/activations/mish\n"
         "\n"
         "Two files as pycocotools takes them, gt.json and dt.json, are "
         "scored by\n"
@@ -89,6 +102,7 @@ int service_document(struct api_call *call)
     out_key(out, "features");
     out_open(out, '[');
     out_string(out, "detection");
+    out_string(out, "operations");
     out_close(out, ']');
     write_links(out);
     out_close(out, '}');

@@ -4,6 +4,8 @@
 
 int command_serve(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_op(int argc, char **argv);
+int command_ops(int argc, char **argv);
 int command_health(int argc, char **argv);
 int command_sample(int argc, char **argv);
 

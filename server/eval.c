@@ -4,8 +4,8 @@
 #include "api/suggest.h"
 #include "server/commands.h"
 #include "server/file.h"
+#include "server/once.h"
 #include "server/options.h"
-#include "server/pool.h"
 #include "server/workers.h"
 
 #include <errno.h>
@@ -84,10 +84,8 @@ static const struct command command = {
 };
 
 struct eval {
-    struct pool_job job; /* first: the job's eval is found by it */
     const struct flags *flags;
     const char *gt_path, *dt_path;
-    struct pool *pool;
     struct arena mem;
     struct detection_request req;
     struct detection_report rep;
@@ -183,16 +181,15 @@ static void check_floor(struct eval *e, const struct floor *floor)
     }
 }
 
-static void run(struct pool_job *job)
+static void run(void *context, const struct parallel *par)
 {
-    struct eval *e = (struct eval *)job;
+    struct eval *e = context;
     struct api_error err = {0};
     if (decode_flag(e, e->flags->parameters) ||
         decode_file(e, e->gt_path, decode_ground_truth) ||
         decode_file(e, e->dt_path, decode_detections))
         return;
-    if (detection_score(&e->req, &e->rep, &e->mem, pool_parallel(e->pool),
-                        &err)) {
+    if (detection_score(&e->req, &e->rep, &e->mem, par, &err)) {
         complain(e, e->dt_path, &err);
         return;
     }
@@ -205,11 +202,6 @@ static void run(struct pool_job *job)
     }
     for (size_t i = 0; i < e->flags->floors.n; i++)
         check_floor(e, &e->flags->floors.floor[i]);
-}
-
-static void done(struct pool_job *job)
-{
-    pool_free(((struct eval *)job)->pool);
 }
 
 static int print(const struct eval *e)
@@ -227,7 +219,6 @@ int command_eval(int argc, char **argv)
 {
     static struct eval e;
     struct flags flags = {.workers = workers_default()};
-    uv_loop_t loop;
     size_t operands;
     int code = options_read(&command, argc, argv, &flags, &operands);
     if (code >= 0)
@@ -237,22 +228,14 @@ int command_eval(int argc, char **argv)
                 WORKERS_MAX);
         return EX_USAGE;
     }
-    workers_set(flags.workers);
-    e = (struct eval){.job = {.run = run, .done = done},
-                      .flags = &flags,
-                      .gt_path = argv[1],
-                      .dt_path = argv[2]};
+    e = (struct eval){.flags = &flags, .gt_path = argv[1], .dt_path = argv[2]};
     arena_init(&e.mem, SIZE_MAX / 4);
     json_out_init(&e.out, &e.mem, false);
     detection_request_init(&e.req);
     e.req.outputs |= (flags.per_class ? OUTPUT_PER_CLASS : 0u) |
                      (flags.per_image ? OUTPUT_PER_IMAGE : 0u);
-    uv_loop_init(&loop);
-    e.pool = pool_new(&loop, flags.workers, 1);
-    if (!e.pool || pool_submit(e.pool, &e.job))
+    if (once_run(flags.workers, run, &e))
         return EX_OSERR;
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
     code = e.code == EX_OK || e.code == EXIT_FAILURE ? print(&e) : e.code;
     arena_free(&e.mem);
     return code;

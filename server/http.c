@@ -137,6 +137,7 @@ static enum MHD_Result begin_work(struct request *r)
     }
     r->mem.bytes_max = memory_bytes(r->body_len);
     if (r->body_len <= r->route.inline_bytes_max) {
+        r->env.par = &parallel_serial; /* the loop waits for nobody */
         request_answer(r);
         return request_send(r);
     }

@@ -22,6 +22,8 @@ static const struct {
 } commands[] = {
     {"serve", "answer requests over HTTP", command_serve},
     {"eval", "score detections in files", command_eval},
+    {"op", "compute one operation on a JSON body", command_op},
+    {"ops", "list the operations, or explain one", command_ops},
     {"sample", "write a sample data set to try things with", command_sample},
     {"health", "ask a running evald whether it lives", command_health},
     {"version", "print the version", command_version},

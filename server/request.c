@@ -59,6 +59,7 @@ int request_read_head(struct request *r, const char *method, const char *target,
         .content_type = header(r, "Content-Type"),
         .content_encoding = header(r, "Content-Encoding"),
         .request_id = r->id,
+        .if_none_match = header(r, "If-None-Match"),
         .length_known = length,
         .content_length = length ? strtoull(length, NULL, 10) : 0,
     };
@@ -148,7 +149,11 @@ enum MHD_Result request_send(struct request *r)
     add_header(response, "X-Request-Id", r->id);
     add_header(response, "Allow", res->allow);
     add_header(response, "Accept-Post", res->accept_post);
+    add_header(response, "ETag", res->etag);
     add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Content-Security-Policy",
+               "default-src 'none'; style-src 'unsafe-inline'; "
+               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     add_header(response, "Connection", r->env.draining ? "close" : NULL);
     snprintf(seconds, sizeof(seconds), "%d", res->retry_after_s);
     add_header(response, "Retry-After", res->retry_after_s ? seconds : NULL);

@@ -38,9 +38,17 @@ def two_commands():
 def paths():
     """As /v1 lists them."""
     for link in json.loads(get(server(), "/v1").body)["links"]:
-        name = link["href"].replace("*", "{name}")
+        name = link["href"]
         check(f"`{name}`" in README or f" {name}" in README or name == "/",
               f"README.md does not name {name}")
+
+
+@test("its table of operations is that of evald ops")
+def operations():
+    """make readme writes it."""
+    table = run("ops", "--markdown").stdout.decode()
+    check(table.count("\n") > 40, table)
+    check(table in README, "README.md is behind: run make readme")
 
 
 @each("{0}", [("every flag of evald serve that README uses is one", "serve"),

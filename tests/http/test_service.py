@@ -19,7 +19,8 @@ PROBLEMS = ["malformed-json", "not-found",
             "method-not-allowed", "not-acceptable",
             "body-too-large", "too-much-memory", "unsupported-media-type",
             "missing-member", "unknown-member", "invalid-value",
-            "non-finite-number", "number-out-of-range", "unknown-image",
+            "non-finite-number", "number-out-of-range", "ragged-tensor",
+            "shape-mismatch", "invalid-box", "unknown-image",
             "duplicate-image-id", "not-offered",
             "overloaded", "draining"]
 
@@ -111,11 +112,12 @@ def service_document():
     d = get(server("--max-body", "64K", "--workers", "2"), "/v1").json()
     equal(list(d), ["name", "version", "limits", "features", "links"])
     equal(d["limits"], {"body_bytes_max": 65536, "workers": 2})
-    equal(d["features"], ["detection"])
+    equal(d["features"], ["detection", "operations"])
     links = {link["href"]: link["methods"] for link in d["links"]}
     check(EVALUATE in links and "/livez" in links, repr(links))
     for target, methods in links.items():
-        reply = ask(server(), "OPTIONS", target.replace("*", "not-found"))
+        reply = ask(server(), "OPTIONS", target.format(group="losses",
+                                                          name="mse"))
         equal((reply.status, reply.header("Allow")), (204, methods), target)
 
 

@@ -1,0 +1,47 @@
+/*
+ * The description of the API, in parts: OpenAPI 3.1 for programs, a page for
+ * people.  What it says of paths comes from route.c, of operations from their
+ * rows, of errors from error.c; only the schemas of fixed documents are text.
+ */
+#ifndef EVALD_API_OPENAPI_H
+#define EVALD_API_OPENAPI_H
+
+#include "api/json_out.h"
+#include "api/route.h"
+#include "core/ops.h"
+
+/*
+ * Writes JSON that is given as text with ' for ", such as 'a':[1,true]: one
+ * value, or members of the object that is open.  @string and @Box are short
+ * for {'type':'string'} and {'$ref':'#/components/schemas/Box'}.  The text is
+ * known to be right.
+ */
+void openapi_text(struct json_out *out, const char *s);
+
+/* {"$ref": "#/components/<kind>/<name>"} */
+void openapi_ref(struct json_out *out, const char *kind, const char *name);
+
+/* The member "headers" of a response. */
+void openapi_headers(struct json_out *out, const char *const *names, size_t n);
+
+/* References to the problems that a method can answer with. */
+void openapi_problems(struct json_out *out, bool has_body, bool has_name);
+
+/* Members of components/schemas: of the rows, and of all else. */
+void openapi_operation_schemas(struct json_out *out);
+void openapi_fixed_schemas(struct json_out *out);
+
+/* Members of paths: each operation's own. */
+void openapi_operation_paths(struct json_out *out);
+
+/* What is said of a route, beyond what its row says. */
+struct route_words {
+    const char *path, *tag;
+    const char *summary;       /* a sentence without its full stop */
+    const char *takes, *gives; /* schemas of the JSON in and out, or NULL */
+};
+
+/* The words on a route; empty ones if there are none. */
+const struct route_words *route_words(const struct route *route);
+
+#endif

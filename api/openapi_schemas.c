@@ -1,0 +1,198 @@
+/* Schemas of documents that have one form, whatever the rows say. */
+#include "api/openapi.h"
+
+static const struct {
+    const char *name, *text;
+} schemas[] = {
+    {"Status", "{'type':'object','required':['status'],"
+               "'properties':{'status':{'const':'ok'}}}"},
+    {"Version",
+     "{'type':'object','required':['name','version','api'],"
+     "'properties':{'name':@string,'version':@string,'api':@string}}"},
+    {"Service",
+     "{'type':'object','required':['name','version','limits','features',"
+     "'links'],'properties':{'name':@string,'version':@string,"
+     "'limits':{'type':'object','additionalProperties':@integer},"
+     "'features':{'type':'array','items':@string},'links':{'type':'array',"
+     "'items':{'type':'object','required':['href','methods'],"
+     "'properties':{'href':@string,'methods':@string}}}}}"},
+    {"Document", "{'type':'object','description':'OpenAPI 3.1.'}"},
+    {"Problem",
+     "{'type':'object','required':['type','title','status','detail','error'],"
+     "'properties':{'type':{'type':'string','format':'uri-reference',"
+     "'description':'A page that explains this type.'},'title':@string,"
+     "'status':@integer,'detail':@string,'instance':@string,"
+     "'request_id':@string,'error':{'type':'string','description':'The same "
+     "as detail.'},'errors':{'type':'array','maxItems':20,"
+     "'items':{'type':'object','required':['pointer','code','detail'],"
+     "'properties':{'pointer':{'type':'string','format':'json-pointer'},"
+     "'code':@string,'detail':@string}}}}}"},
+    {"DType",
+     "{'enum':['float64','float32'],'default':'float64','description':'What "
+     "the inputs are rounded to and the results are.'}"},
+    {"NonFinite",
+     "{'enum':['null','string','error'],'default':'null','description':'What "
+     "NaN and the infinities become: null, a string such as NaN, or a "
+     "problem.'}"},
+    {"Stats",
+     "{'type':'object','description':'Diagnostics of the whole batch.',"
+     "'additionalProperties':{'type':['number','string','null','array',"
+     "'object']}}"},
+    {"Operations",
+     "{'type':'object','required':['operations'],"
+     "'properties':{'operations':{'type':'array','items':@Operation}}}"},
+    {"Operation",
+     "{'type':'object','required':['operation','group','name','aliases',"
+     "'title','summary','formula','formula_tex','inputs','parameters',"
+     "'outputs','source','example'],'properties':{'operation':@OperationName,"
+     "'group':@string,'name':@string,'aliases':{'type':'array',"
+     "'items':@string},'title':@string,'summary':@string,'formula':@string,"
+     "'formula_tex':@string,'inputs':{'type':'array','items':@Port},"
+     "'parameters':{'type':'array','items':@Parameter},"
+     "'outputs':{'type':'array','items':@Port},'source':@string,"
+     "'example':{'type':'object','description':'A whole request body.'}}}"},
+    {"Port",
+     "{'type':'object','required':['name','shape','dtype','doc'],"
+     "'properties':{'name':@string,'shape':{'type':'string',"
+     "'description':'Letters are sizes; equal letters are equal sizes.'},"
+     "'dtype':{'enum':['float','integer','boolean','object']},"
+     "'required':@boolean,'doc':@string}}"},
+    {"Parameter",
+     "{'type':'object','required':['name','type','default','nullable','doc'],"
+     "'properties':{'name':@string,'type':{'enum':['number','integer',"
+     "'boolean','choice']},'default':{'type':['number','string','boolean',"
+     "'null']},'minimum':@number,'exclusive_minimum':@number,"
+     "'maximum':@number,'choices':{'type':'array','items':@string},"
+     "'nullable':@boolean,'doc':@string}}"},
+    {"BatchRequest",
+     "{'type':'object','additionalProperties':false,'required':['requests'],"
+     "'properties':{'requests':{'type':'array','maxItems':256,"
+     "'items':{'type':'object','additionalProperties':false,"
+     "'required':['operation','inputs'],"
+     "'properties':{'operation':@OperationName,'inputs':{'type':'object'},"
+     "'parameters':{'type':'object'},'outputs':{'type':'array',"
+     "'items':@string},'dtype':@DType,'nonfinite':@NonFinite}}}}}"},
+    {"BatchAnswer",
+     "{'type':'object','required':['responses'],"
+     "'properties':{'responses':{'type':'array','items':{'type':'object',"
+     "'required':['status','body'],'properties':{'status':@integer,"
+     "'body':{'type':'object','description':'What the operation by itself "
+     "would have answered.'}}}}}}"},
+    {"Box", "{'type':'array','minItems':4,'maxItems':4,'items':@number,"
+            "'description':'x, y, width, height in pixels.'}"},
+    {"Flag", "{'type':['integer','boolean']}"},
+    {"GroundTruth",
+     "{'type':'object','required':['images','annotations','categories'],"
+     "'properties':{'images':{'type':'array','items':{'type':'object',"
+     "'required':['id'],'properties':{'id':@integer}}},"
+     "'annotations':{'type':'array','items':{'type':'object',"
+     "'required':['id','image_id','category_id','bbox'],"
+     "'properties':{'id':@integer,'image_id':@integer,'category_id':@integer,"
+     "'bbox':@Box,'area':{'type':'number','description':'Width times height "
+     "where it is missing.'},'iscrowd':@Flag,'ignore':@Flag}}},"
+     "'categories':{'type':'array','items':{'type':'object',"
+     "'required':['id'],'properties':{'id':@integer,'name':{'type':['string',"
+     "'null']}}}}}}"},
+    {"Detection",
+     "{'type':'object','required':['image_id','category_id','bbox','score'],"
+     "'properties':{'image_id':@integer,'category_id':@integer,'bbox':@Box,"
+     "'score':@number}}"},
+    {"DetectionColumns",
+     "{'type':'object','required':['image_id','category_id','bbox','score'],"
+     "'properties':{'image_id':{'type':'array','items':@integer},"
+     "'category_id':{'type':'array','items':@integer},'bbox':{'type':'array',"
+     "'items':@Box},'score':{'type':'array','items':@number}}}"},
+    {"Fractions",
+     "{'type':'array','minItems':1,'maxItems':1001,'items':{'type':'number',"
+     "'minimum':0,'maximum':1}}"},
+    {"Range", "{'type':'array','minItems':2,'maxItems':2,'items':@number,"
+              "'description':'Lowest and highest.'}"},
+    {"AreaRanges", "{'type':'object','required':['all'],'maxProperties':16,"
+                   "'properties':{'all':@Range},'additionalProperties':@Range,"
+                   "'description':'Areas in square pixels, by name.'}"},
+    {"DetectionParameters",
+     "{'type':'object','additionalProperties':false,'required':[],"
+     "'properties':{'iou_type':{'enum':['bbox'],'default':'bbox'},"
+     "'iou_thresholds':{'$ref':'#/components/schemas/Fractions',"
+     "'maxItems':63,'description':'0.5 to 0.95 in steps of 0.05 unless "
+     "given.'},'recall_thresholds':{'$ref':'#/components/schemas/Fractions',"
+     "'description':'Rising; 0 to 1 in steps of 0.01 unless given.'},"
+     "'max_detections':{'type':'array','minItems':3,'maxItems':3,"
+     "'uniqueItems':true,'items':{'type':'integer','minimum':1,"
+     "'maximum':2147483647},'default':[1,10,100]},"
+     "'area_ranges':{'$ref':'#/components/schemas/AreaRanges',"
+     "'default':{'all':[0,1e10],'small':[0,1024],'medium':[1024,9216],"
+     "'large':[9216,1e10]}},'use_categories':{'type':'boolean',"
+     "'default':true},'summation':{'enum':['numpy1','numpy2'],"
+     "'default':'numpy1','description':'Which numpy to add up means as: "
+     "before 2.3, or since.'},'score_threshold':{'type':'number','default':0,"
+     "'description':'Of per_image.'},'per_image_iou':{'type':'number',"
+     "'minimum':0,'maximum':1,'default':0.5,'description':'Of per_image.'}}}"},
+    {"DetectionOutput",
+     "{'enum':['summary','per_class','per_image','arrays']}"},
+    {"DetectionRequest",
+     "{'type':'object','additionalProperties':false,"
+     "'required':['ground_truth','detections'],"
+     "'properties':{'ground_truth':@GroundTruth,"
+     "'detections':{'oneOf':[{'type':'array','items':@Detection},"
+     "@DetectionColumns]},'parameters':@DetectionParameters,"
+     "'outputs':{'type':'array','items':@DetectionOutput,"
+     "'default':['summary']}}}"},
+    {"Protocol",
+     "{'type':'object','required':['evaluator','hash'],"
+     "'properties':{'evaluator':@string,'iou_type':@string,"
+     "'iou_thresholds':{'type':'array','items':@number},"
+     "'recall_thresholds':{'type':'array','items':@number},"
+     "'max_detections':{'type':'array','items':@integer},"
+     "'area_ranges':@AreaRanges,'use_categories':@boolean,"
+     "'summation':@string,'score_threshold':@number,'per_image_iou':@number,"
+     "'hash':{'type':'string','pattern':'^sha256:[0-9a-f]{64}$'}}}"},
+    {"Summary",
+     "{'type':'object','description':'AP, AP50, AP75, AP_small, AR_100 and "
+     "so on; null where undefined.','additionalProperties':{'type':['number',"
+     "'null']}}"},
+    {"ClassScores",
+     "{'type':'object','required':['category_id','name','ground_truths',"
+     "'detections'],'properties':{'category_id':{'type':['integer','null']},"
+     "'name':{'type':['string','null']},'ground_truths':{'type':'integer',"
+     "'minimum':0},'detections':{'type':'integer','minimum':0}},"
+     "'additionalProperties':{'type':['number','null']}}"},
+    {"ImageScores",
+     "{'type':'object','required':['image_id','tp','fp','fn'],"
+     "'properties':{'image_id':@integer,'ground_truths':{'type':'integer',"
+     "'minimum':0},'detections':{'type':'integer','minimum':0},"
+     "'tp':{'type':'integer','minimum':0},'fp':{'type':'integer',"
+     "'minimum':0},'fn':{'type':'integer','minimum':0},"
+     "'ignored':{'type':'integer','minimum':0},'precision':{'type':['number',"
+     "'null']},'recall':{'type':['number','null']},'f1':{'type':['number',"
+     "'null']},'mean_iou':{'type':['number','null']},'AP':{'type':['number',"
+     "'null']}}}"},
+    {"Counts",
+     "{'type':'object','required':['images','annotations','crowd',"
+     "'detections','categories'],'properties':{'images':{'type':'integer',"
+     "'minimum':0},'annotations':{'type':'integer','minimum':0},"
+     "'crowd':{'type':'integer','minimum':0},'detections':{'type':'integer',"
+     "'minimum':0},'categories':{'type':'integer','minimum':0}}}"},
+    {"Warning",
+     "{'type':'object','required':['code','count','detail'],"
+     "'properties':{'code':@string,'count':{'type':'integer','minimum':0},"
+     "'detail':@string}}"},
+    {"DetectionAnswer",
+     "{'type':'object','required':['protocol','counts','warnings'],"
+     "'properties':{'protocol':@Protocol,'summary':@Summary,"
+     "'summary_array':{'type':'array','minItems':12,'maxItems':12,"
+     "'items':@number},'counts':@Counts,'warnings':{'type':'array',"
+     "'items':@Warning},'per_class':{'type':'array','items':@ClassScores},"
+     "'per_image':{'type':'array','items':@ImageScores},"
+     "'arrays':{'type':'object','required':['precision','recall','scores'],"
+     "'properties':{'precision':{'type':'array'},'recall':{'type':'array'},"
+     "'scores':{'type':'array'}}}}}"},
+};
+
+void openapi_fixed_schemas(struct json_out *out)
+{
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++) {
+        out_key(out, schemas[i].name);
+        openapi_text(out, schemas[i].text);
+    }
+}

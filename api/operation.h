@@ -1,0 +1,101 @@
+/*
+ * Operations over JSON: one adapter for every row of core/op.h.
+ *
+ *   operation_find    "losses/giou" to its row
+ *   operation_read    a document to a call: inputs, parameters, outputs
+ *   operation_answer  the whole of it, for HTTP, batches and the command line
+ */
+#ifndef EVALD_API_OPERATION_H
+#define EVALD_API_OPERATION_H
+
+#include "api/error.h"
+#include "api/json_out.h"
+#include "api/json_read.h"
+#include "api/operation_scan.h"
+#include "core/ops.h"
+
+/* What becomes of results that are NaN or infinite. */
+enum nonfinite { NONFINITE_NULL, NONFINITE_STRING, NONFINITE_ERROR };
+
+struct operation_request {
+    struct op_call call;
+    /* Whether the tensor is {"shape": ..., "data": ...} rather than nested
+     * arrays; the answer's tensors are as the first input is. */
+    bool flat[OP_INPUTS_MAX];
+    enum nonfinite nonfinite;
+};
+
+/* What a stretch of the work took, for Server-Timing. */
+struct operation_times {
+    double parse_ms, compute_ms, encode_ms;
+};
+
+/* The row of "group/name", aliases included; SIZE_MAX if there is none. */
+size_t operation_find(const char *path);
+
+enum { OPERATION_BYTES = 96 };
+
+/* "group/name" of op; returns name. */
+const char *operation_name(const struct op *op, char name[OPERATION_BYTES]);
+
+/* The known "group/name" nearest to path, or ""; returns near. */
+const char *operation_near(const char *path, char near[OPERATION_BYTES]);
+
+/* Fails with the nearest name, or with where to find them all. */
+int operation_unknown(const char *path, struct api_error *err);
+
+/*
+ * Reads one tensor.
+ *   v     a number, a rectangular nested array, or {"shape", "data"}
+ *   flat  set when it was the last of these
+ * Its elements are `type`, or int64_t where port says so.
+ */
+int operation_read_tensor(const json_t *v, const struct at *at,
+                          const struct op_port *port, enum op_type type,
+                          struct arena *mem, struct op_tensor *t, bool *flat,
+                          struct api_error *err);
+
+/* One request to an operation, as far as it is known before it is read. */
+struct operation_source {
+    size_t row;          /* the operation */
+    const json_t *doc;   /* the request, or what scanning left of it */
+    const struct at *at; /* its place in the document; NULL = all of it */
+    bool named;          /* may have the member "operation" */
+    const struct operation_inputs *inputs; /* NULL = they are in doc */
+};
+
+/* Fills *req from a source. */
+int operation_read(const struct operation_source *src,
+                   const struct parallel *par, struct arena *mem,
+                   struct operation_request *req, struct api_error *err)
+    __attribute__((warn_unused_result));
+
+/* Binds shapes, checks, computes. */
+int operation_run(struct operation_request *req, const struct at *at,
+                  struct api_error *err) __attribute__((warn_unused_result));
+
+/* Looks for results that may not be written; see NONFINITE_ERROR. */
+int operation_check_results(const struct operation_request *req,
+                            struct api_error *err)
+    __attribute__((warn_unused_result));
+
+/* Writes the answer of a computed request as one JSON object. */
+void operation_write(struct json_out *out, const struct operation_request *req);
+
+/* Writes a parameter's value as requests would give it. */
+void operation_write_param(struct json_out *out, const struct op_param *p,
+                           double x);
+
+/* Reads, computes and writes. */
+int operation_answer(const struct operation_source *src,
+                     const struct parallel *par, struct arena *mem,
+                     struct json_out *out, struct operation_times *times,
+                     struct api_error *err) __attribute__((warn_unused_result));
+
+/* The shape of a port as people read it. */
+const char *operation_shape(const struct op_port *port);
+
+/* Writes what an operation is, as GET /v1/operations/{group}/{name} does. */
+void operation_describe(struct json_out *out, const struct op *op);
+
+#endif

@@ -1,0 +1,226 @@
+/* A request's document to a call of an operation. */
+#include "api/operation.h"
+
+#include <math.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { OPERATION, INPUTS, PARAMETERS, OUTPUTS, DTYPE, NONFINITE };
+static const char *const members[] = {
+    [OPERATION] = "operation", [INPUTS] = "inputs", [PARAMETERS] = "parameters",
+    [OUTPUTS] = "outputs",     [DTYPE] = "dtype",   [NONFINITE] = "nonfinite",
+};
+
+static int read_inputs(const json_t *v, const struct at *at,
+                       struct operation_request *req, struct api_error *err)
+{
+    const char *names[OP_INPUTS_MAX];
+    struct op_call *call = &req->call;
+    size_t n = op_inputs(call->op);
+    if (read_object(v, at, err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        names[i] = call->op->in[i].name;
+    read_known(v, at, names, n, err);
+    for (size_t i = 0; i < n && !api_full(err); i++) {
+        const struct op_port *port = &call->op->in[i];
+        const json_t *m = json_object_get(v, port->name);
+        struct at place = {at, port->name, 0};
+        if (!m && !port->optional)
+            at_fail(err, PROBLEM_MISSING_MEMBER, &place, "is missing: %s",
+                    port->doc);
+        if (!m)
+            continue;
+        operation_read_tensor(m, &place, port, call->type, call->mem,
+                              &call->in[i], &req->flat[i], err);
+    }
+    return err->n ? -1 : 0;
+}
+
+static int read_option(const json_t *v, const struct at *at,
+                       const struct op_param *p, double *out,
+                       struct api_error *err)
+{
+    size_t n = 0, row;
+    while (p->choices[n])
+        n++;
+    if (read_choice(v, at, p->choices, n, &row, err))
+        return -1;
+    *out = (double)row;
+    return 0;
+}
+
+static int read_quantity(const json_t *v, const struct at *at,
+                         const struct op_param *p, double *out,
+                         struct api_error *err)
+{
+    int64_t i;
+    if (p->type == OP_INTEGER) {
+        if (read_integer(v, at, &i, err))
+            return -1;
+        *out = (double)i;
+    } else if (read_number(v, at, out, err)) {
+        return -1;
+    }
+    if (*out >= p->min && *out <= p->max && !(p->open && *out == p->min))
+        return 0;
+    return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                   p->open ? "is %.17g, must be above %.9g and at most %.9g"
+                           : "is %.17g, must be from %.9g to %.9g",
+                   *out, p->min, p->max);
+}
+
+static int read_param(const json_t *v, const struct at *at,
+                      const struct op_param *p, double *out,
+                      struct api_error *err)
+{
+    if (json_is_null(v) && (p->nullable || isnan(p->fallback))) {
+        *out = NAN;
+        return 0;
+    }
+    if (p->type == OP_CHOICE)
+        return read_option(v, at, p, out, err);
+    if (p->type == OP_BOOLEAN) {
+        bool b;
+        if (read_boolean(v, at, &b, err))
+            return -1;
+        *out = b;
+        return 0;
+    }
+    return read_quantity(v, at, p, out, err);
+}
+
+static int read_params(const json_t *v, const struct at *at,
+                       struct op_call *call, struct api_error *err)
+{
+    const char *names[OP_PARAMS_MAX];
+    size_t n = op_params(call->op), before = err->n;
+    if (!v)
+        return 0;
+    if (read_object(v, at, err))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        names[i] = call->op->param[i].name;
+    read_known(v, at, names, n, err);
+    for (size_t i = 0; i < n && !api_full(err); i++) {
+        const json_t *m = json_object_get(v, names[i]);
+        if (m)
+            read_param(m, &(struct at){at, names[i], 0}, &call->op->param[i],
+                       &call->param[i], err);
+    }
+    return err->n > before ? -1 : 0;
+}
+
+static int read_wanted(const json_t *v, const struct at *at,
+                       struct op_call *call, struct api_error *err)
+{
+    const char *names[OP_OUTPUTS_MAX + 1];
+    size_t n = op_outputs(call->op), outputs = n, before = err->n;
+    for (size_t i = 0; i < n; i++)
+        names[i] = call->op->out[i].name;
+    if (call->op->stats)
+        names[n++] = "stats";
+    if (!v) {
+        size_t value = op_output_row(call->op, "value");
+        for (size_t i = 0; i < outputs; i++)
+            call->want[i] = value == SIZE_MAX || i == value;
+        return 0;
+    }
+    if (read_array(v, at, err))
+        return -1;
+    for (size_t i = 0; i < json_array_size(v) && !api_full(err); i++) {
+        size_t row;
+        if (read_choice(json_array_get(v, i), &(struct at){at, NULL, i}, names,
+                        n, &row, err))
+            continue;
+        if (row < outputs)
+            call->want[row] = true;
+        else
+            call->want_stats = true;
+    }
+    return err->n > before ? -1 : 0;
+}
+
+static int read_dtype(const json_t *v, const struct at *at, enum op_type *type,
+                      struct api_error *err)
+{
+    static const char *const types[OP_TYPES] = {
+        [OP_FLOAT32] = "float32", [OP_FLOAT64] = "float64"};
+    size_t row;
+    *type = OP_FLOAT64;
+    if (!v)
+        return 0;
+    if (read_choice(v, at, types, OP_TYPES, &row, err))
+        return -1;
+    *type = (enum op_type)row;
+    return 0;
+}
+
+static int read_nonfinite(const json_t *v, const struct at *at,
+                          enum nonfinite *out, struct api_error *err)
+{
+    static const char *const choices[] = {[NONFINITE_NULL] = "null",
+                                          [NONFINITE_STRING] = "string",
+                                          [NONFINITE_ERROR] = "error"};
+    size_t row;
+    *out = NONFINITE_NULL;
+    if (!v)
+        return 0;
+    if (read_choice(v, at, choices, COUNT(choices), &row, err))
+        return -1;
+    *out = (enum nonfinite)row;
+    return 0;
+}
+
+/* Doubles to floats, in their place. */
+static void narrow(struct op_tensor *t)
+{
+    const double *from = t->data;
+    float *to = t->data;
+    for (size_t i = 0; i < t->n; i++) {
+        float x = (float)from[i];
+        memcpy(&to[i], &x, sizeof(x));
+    }
+}
+
+static void take_inputs(const struct operation_inputs *inputs,
+                        struct operation_request *req)
+{
+    const struct op *op = req->call.op;
+    memcpy(req->call.in, inputs->in, sizeof(inputs->in));
+    memcpy(req->flat, inputs->flat, sizeof(inputs->flat));
+    for (size_t i = 0; i < op_inputs(op); i++)
+        if (req->call.in[i].data && req->call.type == OP_FLOAT32 &&
+            op->in[i].kind != OP_INDEX && op->in[i].kind != OP_FLAG)
+            narrow(&req->call.in[i]);
+}
+
+int operation_read(const struct operation_source *src,
+                   const struct parallel *par, struct arena *mem,
+                   struct operation_request *req, struct api_error *err)
+{
+    struct at place[COUNT(members)];
+    const json_t *m[COUNT(members)];
+    enum op_type type;
+    *req = (struct operation_request){.nonfinite = NONFINITE_NULL};
+    if (read_object(src->doc, src->at, err))
+        return -1;
+    for (size_t i = 0; i < COUNT(members); i++) {
+        place[i] = (struct at){src->at, members[i], 0};
+        m[i] = json_object_get(src->doc, members[i]);
+    }
+    size_t first = src->named ? OPERATION : INPUTS;
+    read_known(src->doc, src->at, members + first, COUNT(members) - first, err);
+    read_dtype(m[DTYPE], &place[DTYPE], &type, err);
+    op_call_init(&req->call, op_row(src->row, type, op_isa_best()), type, par,
+                 mem);
+    read_nonfinite(m[NONFINITE], &place[NONFINITE], &req->nonfinite, err);
+    read_wanted(m[OUTPUTS], &place[OUTPUTS], &req->call, err);
+    read_params(m[PARAMETERS], &place[PARAMETERS], &req->call, err);
+    if (src->inputs)
+        take_inputs(src->inputs, req);
+    else
+        read_inputs(m[INPUTS], &place[INPUTS], req, err);
+    return err->n ? -1 : 0;
+}

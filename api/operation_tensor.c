@@ -1,0 +1,171 @@
+/* JSON values to tensors. */
+#include "api/operation.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Where elements go, and as what. */
+struct sink {
+    enum { AS_FLOAT, AS_DOUBLE, AS_INTEGER } as;
+    bool flags; /* integers that may be written true and false */
+    void *data;
+    size_t at;
+    const struct op_tensor *t; /* its shape */
+    struct api_error *err;
+};
+
+static int put_number(struct sink *s, const json_t *v, const struct at *at)
+{
+    double x;
+    if (read_real(v, at, &x, s->err))
+        return -1;
+    if (s->as == AS_FLOAT)
+        ((float *)s->data)[s->at++] = (float)x;
+    else
+        ((double *)s->data)[s->at++] = x;
+    return 0;
+}
+
+static int put_integer(struct sink *s, const json_t *v, const struct at *at)
+{
+    int64_t i;
+    if (s->flags && json_is_boolean(v))
+        i = json_is_true(v);
+    else if (read_integer(v, at, &i, s->err))
+        return -1;
+    ((int64_t *)s->data)[s->at++] = i;
+    return 0;
+}
+
+static int put(struct sink *s, const json_t *v, const struct at *at)
+{
+    return s->as == AS_INTEGER ? put_integer(s, v, at) : put_number(s, v, at);
+}
+
+/* Shape of a nested array, as its first elements have it. */
+static int measure(const json_t *v, const struct at *at, struct op_tensor *t,
+                   struct api_error *err)
+{
+    for (t->rank = 0; json_is_array(v); v = json_array_get(v, 0)) {
+        if (t->rank == OP_RANK_MAX)
+            return at_fail(err, PROBLEM_SHAPE, at,
+                           "has more than %d dimensions", OP_RANK_MAX);
+        t->dim[t->rank++] = json_array_size(v);
+        if (json_array_size(v) == 0)
+            break;
+    }
+    return 0;
+}
+
+static int ragged(struct sink *s, const json_t *v, const struct at *at,
+                  size_t depth)
+{
+    if (depth == s->t->rank)
+        return at_fail(s->err, PROBLEM_RAGGED, at,
+                       "is an array, where the first element is a number");
+    if (!json_is_array(v))
+        return at_fail(s->err, PROBLEM_RAGGED, at,
+                       "is %s, must be an array of %zu as its neighbours are",
+                       json_kind(v), s->t->dim[depth]);
+    return at_fail(s->err, PROBLEM_RAGGED, at,
+                   "has %zu elements, the first of its kind has %zu",
+                   json_array_size(v), s->t->dim[depth]);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): OP_RANK_MAX deep */
+static int fill(struct sink *s, const json_t *v, const struct at *at,
+                size_t depth)
+{
+    if (depth == s->t->rank)
+        return json_is_array(v) ? ragged(s, v, at, depth) : put(s, v, at);
+    if (!json_is_array(v) || json_array_size(v) != s->t->dim[depth])
+        return ragged(s, v, at, depth);
+    for (size_t i = 0; i < s->t->dim[depth]; i++)
+        if (fill(s, json_array_get(v, i), &(struct at){at, NULL, i}, depth + 1))
+            return -1;
+    return 0;
+}
+
+static int read_shape(const json_t *v, const struct at *at, struct op_tensor *t,
+                      struct api_error *err)
+{
+    if (read_array(v, at, err))
+        return -1;
+    t->rank = json_array_size(v);
+    if (t->rank > OP_RANK_MAX)
+        return at_fail(err, PROBLEM_SHAPE, at,
+                       "has %zu dimensions, may have %d", t->rank, OP_RANK_MAX);
+    for (size_t d = 0; d < t->rank; d++) {
+        struct at item = {at, NULL, d};
+        int64_t n;
+        if (read_integer(json_array_get(v, d), &item, &n, err))
+            return -1;
+        if (n < 0)
+            return at_fail(err, PROBLEM_SHAPE, &item,
+                           "is %lld, must be 0 or more", (long long)n);
+        t->dim[d] = (size_t)n;
+    }
+    return 0;
+}
+
+static int count(const struct at *at, struct op_tensor *t,
+                 struct api_error *err)
+{
+    t->n = 1;
+    for (size_t d = 0; d < t->rank; d++)
+        if (__builtin_mul_overflow(t->n, t->dim[d], &t->n))
+            return at_fail(err, PROBLEM_SHAPE, at,
+                           "has more elements than can be counted");
+    return 0;
+}
+
+static int allocate(struct sink *s, struct op_tensor *t, const struct at *at,
+                    struct arena *mem)
+{
+    size_t bytes = s->as == AS_FLOAT ? sizeof(float) : sizeof(double);
+    s->t = t;
+    t->data = s->data = arena_alloc(mem, t->n, bytes);
+    return s->data ? 0
+                   : at_fail(s->err, PROBLEM_MEMORY, at,
+                             "does not fit in the memory of one request");
+}
+
+/* {"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]} */
+static int read_flat(const json_t *v, const struct at *at, struct sink *s,
+                     struct op_tensor *t, struct arena *mem)
+{
+    static const char *const members[] = {"shape", "data"};
+    struct at shape = {at, "shape", 0}, place = {at, "data", 0};
+    const json_t *data = json_object_get(v, "data");
+    if (read_known(v, at, members, 2, s->err) ||
+        read_shape(json_object_get(v, "shape"), &shape, t, s->err) ||
+        count(&shape, t, s->err) || read_array(data, &place, s->err))
+        return -1;
+    if (json_array_size(data) != t->n)
+        return at_fail(s->err, PROBLEM_SHAPE, &place,
+                       "has %zu elements, its shape has %zu",
+                       json_array_size(data), t->n);
+    if (allocate(s, t, at, mem))
+        return -1;
+    for (size_t i = 0; i < t->n; i++)
+        if (put(s, json_array_get(data, i), &(struct at){&place, NULL, i}))
+            return -1;
+    return 0;
+}
+
+int operation_read_tensor(const json_t *v, const struct at *at,
+                          const struct op_port *port, enum op_type type,
+                          struct arena *mem, struct op_tensor *t, bool *flat,
+                          struct api_error *err)
+{
+    struct sink s = {.err = err, .flags = port->kind == OP_FLAG};
+    s.as = s.flags || port->kind == OP_INDEX ? AS_INTEGER
+           : type == OP_FLOAT32              ? AS_FLOAT
+                                             : AS_DOUBLE;
+    *flat = json_is_object(v);
+    if (*flat)
+        return read_flat(v, at, &s, t, mem);
+    if (measure(v, at, t, err) || count(at, t, err) || allocate(&s, t, at, mem))
+        return -1;
+    return fill(&s, v, at, 0);
+}

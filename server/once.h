@@ -1,0 +1,17 @@
+/* One piece of work on a pool of its own, for commands that do one thing. */
+#ifndef EVALD_SERVER_ONCE_H
+#define EVALD_SERVER_ONCE_H
+
+#include "core/parallel.h"
+
+typedef void once_work(void *context, const struct parallel *par);
+
+/*
+ * Calls work(context, par) on one of `workers` threads, 1 to WORKERS_MAX, that
+ * par splits over.  Returns when it is done; -1 if threads cannot be had.  To
+ * be called once per process, as libuv's pool keeps its size.
+ */
+int once_run(size_t workers, once_work *work, void *context)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,280 @@
+/* evald op, evald ops: the endpoints' calls without a daemon. */
+#include "api/api.h"
+#include "api/operation.h"
+#include "server/commands.h"
+#include "server/file.h"
+#include "server/once.h"
+#include "server/options.h"
+#include "server/workers.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 160 };
+
+struct flags {
+    bool compact, json, example, markdown;
+    size_t workers;
+};
+
+static const struct option op_options[] = {
+    {"--compact", NULL, "one line, also on a terminal", store_flag,
+     offsetof(struct flags, compact)},
+    {"--example", NULL, "compute the operation's own example", store_flag,
+     offsetof(struct flags, example)},
+    {"--workers", "N", "threads that compute (the processors there are)",
+     store_count, offsetof(struct flags, workers)},
+};
+
+static const struct command op_command = {
+    .name = "op",
+    .usage = "[OPTION ...] GROUP/NAME [FILE]",
+    .help = "Computes an operation as POST /v1/GROUP/NAME does. FILE is the "
+            "request's body,\nstandard input if left out. evald ops lists the "
+            "operations.",
+    .options = op_options,
+    .n_options = sizeof(op_options) / sizeof(op_options[0]),
+    .operands_min = 1,
+    .operands_max = 2,
+};
+
+static const struct option ops_options[] = {
+    {"--json", NULL, "as GET /v1/operations answers", store_flag,
+     offsetof(struct flags, json)},
+    {"--markdown", NULL, "the list as a table of Markdown", store_flag,
+     offsetof(struct flags, markdown)},
+};
+
+static const struct command ops_command = {
+    .name = "ops",
+    .usage = "[OPTION ...] [GROUP/NAME]",
+    .help = "Lists the operations; with a name, explains one.",
+    .options = ops_options,
+    .n_options = sizeof(ops_options) / sizeof(ops_options[0]),
+    .operands_max = 1,
+};
+
+/* One request to api/ and its answer. */
+struct ask {
+    struct api_request req;
+    struct api_response res;
+    struct arena mem;
+    size_t workers;
+};
+
+static void answer(void *context, const struct parallel *par)
+{
+    struct ask *ask = context;
+    struct api_env env = {
+        .par = par, .body_bytes_max = SIZE_MAX, .workers = ask->workers};
+    api_answer(&env, &ask->req, &ask->mem, &ask->res);
+}
+
+/* Prints what is wrong with a body, every fault of it. */
+static int complain(const char *command, const struct api_response *res)
+{
+    json_t *doc = json_loadb(res->body, res->body_len, 0, NULL);
+    const json_t *errors = json_object_get(doc, "errors");
+    size_t n = json_array_size(errors);
+    for (size_t i = 0; i < n; i++)
+        fprintf(stderr, "evald %s: %s\n", command,
+                json_string_value(
+                    json_object_get(json_array_get(errors, i), "detail")));
+    if (n == 0)
+        fprintf(stderr, "evald %s: %s\n", command,
+                json_string_value(json_object_get(doc, "detail")));
+    json_decref(doc);
+    return res->status == 404 ? EX_USAGE : EX_DATAERR;
+}
+
+static int print(const char *command, const struct ask *ask)
+{
+    const struct api_response *res = &ask->res;
+    if (res->status != 200)
+        return complain(command, res);
+    bool ok = fwrite(res->body, 1, res->body_len, stdout) == res->body_len;
+    if (ok && res->body_len && res->body[res->body_len - 1] != '\n')
+        ok = putchar('\n') != EOF;
+    if (ok && fflush(stdout) == 0)
+        return EX_OK;
+    fprintf(stderr, "evald %s: cannot write the answer: %s\n", command,
+            strerror(errno));
+    return EX_IOERR;
+}
+
+/* The body: the row's example, or a file. */
+static int read_body(const char *name, const char *path, bool example,
+                     char **body, size_t *len)
+{
+    size_t row = operation_find(name);
+    if (example && row != SIZE_MAX) {
+        *body = strdup(op_row(row, OP_FLOAT64, OP_BASE)->example);
+        *len = *body ? strlen(*body) : 0;
+        return *body ? 0 : -1;
+    }
+    if (row == SIZE_MAX) { /* the name's fault is told, not the body's */
+        *body = NULL;
+        *len = 0;
+        return 0;
+    }
+    if (file_read(path, body, len) == 0)
+        return 0;
+    fprintf(stderr, "evald op: cannot read %s: %s\n", path, strerror(errno));
+    return -1;
+}
+
+int command_op(int argc, char **argv)
+{
+    static struct ask ask;
+    struct flags flags = {.workers = workers_default()};
+    char path[PATH_BYTES], *body;
+    size_t operands;
+    int code = options_read(&op_command, argc, argv, &flags, &operands);
+    if (code >= 0)
+        return code;
+    if (flags.workers < 1 || flags.workers > WORKERS_MAX) {
+        fprintf(stderr, "evald op: --workers must be from 1 to %d\n",
+                WORKERS_MAX);
+        return EX_USAGE;
+    }
+    snprintf(path, sizeof(path), "/v1/%s", argv[1]);
+    ask = (struct ask){
+        .workers = flags.workers,
+        .req = {.method = "POST",
+                .path = path,
+                .query = isatty(1) && !flags.compact ? "pretty" : "",
+                .content_type = "application/json"}};
+    if (read_body(argv[1], operands > 1 ? argv[2] : "-", flags.example, &body,
+                  &ask.req.body_len))
+        return EX_NOINPUT;
+    ask.req.body = body ? body : "";
+    arena_init(&ask.mem, SIZE_MAX / 4);
+    code = once_run(flags.workers, answer, &ask) ? EX_OSERR : print("op", &ask);
+    free(body);
+    arena_free(&ask.mem);
+    return code;
+}
+
+static void list(void)
+{
+    const struct op *op;
+    const char *group = "";
+    for (size_t i = 0; (op = op_row(i, OP_FLOAT64, OP_BASE)); i++) {
+        char name[OPERATION_BYTES];
+        if (strcmp(group, op->group) != 0)
+            printf("%s%s\n", i ? "\n" : "", op->group);
+        group = op->group;
+        printf("  %-28s %s\n", operation_name(op, name), op->formula);
+    }
+    puts("\nevald ops GROUP/NAME explains one; evald op GROUP/NAME computes "
+         "it.");
+}
+
+static void print_ports(const char *title, const struct op_port *port, size_t n)
+{
+    printf("\n%s\n", title);
+    for (size_t i = 0; i < n; i++)
+        printf("  %-16s %s%s\n", port[i].name, port[i].doc,
+               port[i].optional ? " (optional)" : "");
+}
+
+/* A parameter's default as JSON writes it. */
+static void print_default(const struct op_param *p)
+{
+    struct json_out out;
+    struct arena mem;
+    arena_init(&mem, SIZE_MAX / 4);
+    json_out_init(&out, &mem, false);
+    operation_write_param(&out, p, p->fallback);
+    printf("%.*s", (int)out.len, out.text);
+    arena_free(&mem);
+}
+
+/* With bars escaped, which separate the columns of a table. */
+static void print_cell(const char *text)
+{
+    for (; *text; text++)
+        printf(*text == '|' ? "\\|" : "%c", *text);
+}
+
+static void print_table(void)
+{
+    const struct op *op;
+    puts("| operation | formula | parameters (defaults) |\n|-|-|-|");
+    for (size_t i = 0; (op = op_row(i, OP_FLOAT64, OP_BASE)); i++) {
+        char name[OPERATION_BYTES];
+        printf("| `%s`", operation_name(op, name));
+        for (size_t k = 0; op->aliases[k]; k++)
+            printf(", `%s`", op->aliases[k]);
+        printf(" | ");
+        print_cell(op->formula);
+        printf(" | ");
+        for (size_t k = 0; k < op_params(op); k++) {
+            printf("%s%s ", k ? ", " : "", op->param[k].name);
+            print_default(&op->param[k]);
+        }
+        puts(" |");
+    }
+}
+
+static void explain(const struct op *op)
+{
+    char name[OPERATION_BYTES];
+    printf("%s: %s\n%s\n\n  %s\n\n%s\n", operation_name(op, name), op->title,
+           op->summary, op->formula, op->source);
+    print_ports("inputs", op->in, op_inputs(op));
+    print_ports("outputs", op->out, op_outputs(op));
+    if (op->stats)
+        printf("  %-16s diagnostics of the batch\n", "stats");
+    if (op_params(op))
+        puts("\nparameters");
+    for (size_t i = 0; i < op_params(op); i++) {
+        printf("  %-16s %s (default ", op->param[i].name, op->param[i].doc);
+        print_default(&op->param[i]);
+        puts(")");
+    }
+    printf("\nexample\n  echo '%s' | evald op %s\n", op->example, name);
+}
+
+static int ops_json(const char *name)
+{
+    struct ask ask;
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "/v1/operations%s%s", name ? "/" : "",
+             name ? name : "");
+    ask = (struct ask){.workers = 1,
+                       .req = {.method = "GET",
+                               .path = path,
+                               .query = isatty(1) ? "pretty" : "",
+                               .body = ""}};
+    arena_init(&ask.mem, SIZE_MAX / 4);
+    answer(&ask, &parallel_serial);
+    int code = print("ops", &ask);
+    arena_free(&ask.mem);
+    return code;
+}
+
+int command_ops(int argc, char **argv)
+{
+    struct flags flags = {.json = false};
+    size_t operands;
+    int code = options_read(&ops_command, argc, argv, &flags, &operands);
+    if (code >= 0)
+        return code;
+    const char *name = operands ? argv[1] : NULL;
+    size_t row = name ? operation_find(name) : 0;
+    if (flags.json || row == SIZE_MAX)
+        return ops_json(name);
+    if (flags.markdown)
+        print_table();
+    else if (name)
+        explain(op_row(row, OP_FLOAT64, OP_BASE));
+    else
+        list();
+    return EX_OK;
+}
