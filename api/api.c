@@ -160,13 +160,12 @@ static int check_body(struct api_call *call)
     return 0;
 }
 
-/* A POST to an unknown path of an operation's form is a misspelt operation. */
+/* A POST to an unknown path below /v1 is a misspelt operation. */
 static int no_such_path(struct api_call *call)
 {
     static const char prefix[] = "/v1/";
     const char *path = call->req->path, *rest = path + sizeof(prefix) - 1;
-    if (is_method(call, "POST") && strncmp(path, prefix, strlen(prefix)) == 0 &&
-        strchr(rest, '/'))
+    if (is_method(call, "POST") && strncmp(path, prefix, strlen(prefix)) == 0)
         return operation_unknown(rest, &call->err);
     return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
                     "no such path; GET /v1 lists what there is");

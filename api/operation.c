@@ -46,8 +46,11 @@ const char *operation_near(const char *path, char near[OPERATION_BYTES])
     const char *names[NAMES_MAX];
     const struct op *op;
     size_t n = 0;
-    for (size_t i = 0; (op = row_of(i)) && n < NAMES_MAX; i++, n++)
+    for (size_t i = 0; (op = row_of(i)) && n < NAMES_MAX; i++, n++) {
         names[n] = operation_name(op, text[n]);
+        if (is_called(op, path))
+            return operation_name(op, near); /* only the group is missing */
+    }
     const char *found = suggest(path, names, n);
     snprintf(near, OPERATION_BYTES, "%s", found ? found : "");
     return near;
@@ -55,13 +58,22 @@ const char *operation_near(const char *path, char near[OPERATION_BYTES])
 
 static enum problem problem_of(const struct op_fault *f)
 {
-    if (!f->code)
-        return PROBLEM_INVALID_VALUE;
-    if (strcmp(f->code, "shape_mismatch") == 0)
-        return PROBLEM_SHAPE;
-    if (strcmp(f->code, "non_finite") == 0)
-        return PROBLEM_NON_FINITE;
-    return PROBLEM_INVALID_BOX;
+    static const struct {
+        const char *code;
+        enum problem problem;
+    } codes[] = {
+        {"shape_mismatch", PROBLEM_SHAPE},
+        {"non_finite", PROBLEM_NON_FINITE},
+        {"missing", PROBLEM_MISSING_MEMBER},
+        {"x2_lt_x1", PROBLEM_INVALID_BOX},
+        {"y2_lt_y1", PROBLEM_INVALID_BOX},
+        {"negative_width", PROBLEM_INVALID_BOX},
+        {"negative_height", PROBLEM_INVALID_BOX},
+    };
+    for (size_t i = 0; f->code && i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (strcmp(f->code, codes[i].code) == 0)
+            return codes[i].problem;
+    return PROBLEM_INVALID_VALUE;
 }
 
 /* Writes "name[2][0]" and the pointer of the element that a fault is about. */
@@ -159,7 +171,7 @@ int operation_answer(const struct operation_source *src,
     double parsed = clock_ms();
     times->parse_ms += parsed - start;
     rc = rc || operation_run(req, src->at, err) ||
-         operation_check_results(req, err);
+         operation_check_results(req, src->at, err);
     double computed = clock_ms();
     times->compute_ms += computed - parsed;
     if (rc)

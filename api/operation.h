@@ -76,7 +76,7 @@ int operation_run(struct operation_request *req, const struct at *at,
 
 /* Looks for results that may not be written; see NONFINITE_ERROR. */
 int operation_check_results(const struct operation_request *req,
-                            struct api_error *err)
+                            const struct at *at, struct api_error *err)
     __attribute__((warn_unused_result));
 
 /* Writes the answer of a computed request as one JSON object. */

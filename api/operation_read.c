@@ -12,6 +12,15 @@ static const char *const members[] = {
     [OUTPUTS] = "outputs",     [DTYPE] = "dtype",   [NONFINITE] = "nonfinite",
 };
 
+/* Of an input that was not given. */
+static void check_optional(const struct op_port *port, const struct at *at,
+                           struct api_error *err)
+{
+    if (!port->optional)
+        at_fail(err, PROBLEM_MISSING_MEMBER, &(struct at){at, port->name, 0},
+                "is missing: %s", port->doc);
+}
+
 static int read_inputs(const json_t *v, const struct at *at,
                        struct operation_request *req, struct api_error *err)
 {
@@ -27,11 +36,10 @@ static int read_inputs(const json_t *v, const struct at *at,
         const struct op_port *port = &call->op->in[i];
         const json_t *m = json_object_get(v, port->name);
         struct at place = {at, port->name, 0};
-        if (!m && !port->optional)
-            at_fail(err, PROBLEM_MISSING_MEMBER, &place, "is missing: %s",
-                    port->doc);
-        if (!m)
+        if (!m) {
+            check_optional(port, at, err);
             continue;
+        }
         operation_read_tensor(m, &place, port, call->type, call->mem,
                               &call->in[i], &req->flat[i], err);
     }
@@ -65,6 +73,10 @@ static int read_quantity(const json_t *v, const struct at *at,
     }
     if (*out >= p->min && *out <= p->max && !(p->open && *out == p->min))
         return 0;
+    if (p->type == OP_INTEGER)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %.17g, must be from %.0f to %.0f", *out, p->min,
+                       p->max);
     return at_fail(err, PROBLEM_INVALID_VALUE, at,
                    p->open ? "is %.17g, must be above %.9g and at most %.9g"
                            : "is %.17g, must be from %.9g to %.9g",
@@ -185,15 +197,19 @@ static void narrow(struct op_tensor *t)
 }
 
 static void take_inputs(const struct operation_inputs *inputs,
-                        struct operation_request *req)
+                        const struct at *at, struct operation_request *req,
+                        struct api_error *err)
 {
     const struct op *op = req->call.op;
     memcpy(req->call.in, inputs->in, sizeof(inputs->in));
     memcpy(req->flat, inputs->flat, sizeof(inputs->flat));
-    for (size_t i = 0; i < op_inputs(op); i++)
-        if (req->call.in[i].data && req->call.type == OP_FLOAT32 &&
-            op->in[i].kind != OP_INDEX && op->in[i].kind != OP_FLAG)
+    for (size_t i = 0; i < op_inputs(op); i++) {
+        bool integers = op->in[i].kind == OP_INDEX || op->in[i].kind == OP_FLAG;
+        if (!req->call.in[i].data)
+            check_optional(&op->in[i], at, err);
+        else if (req->call.type == OP_FLOAT32 && !integers)
             narrow(&req->call.in[i]);
+    }
 }
 
 int operation_read(const struct operation_source *src,
@@ -219,7 +235,7 @@ int operation_read(const struct operation_source *src,
     read_wanted(m[OUTPUTS], &place[OUTPUTS], &req->call, err);
     read_params(m[PARAMETERS], &place[PARAMETERS], &req->call, err);
     if (src->inputs)
-        take_inputs(src->inputs, req);
+        take_inputs(src->inputs, &place[INPUTS], req, err);
     else
         read_inputs(m[INPUTS], &place[INPUTS], req, err);
     return err->n ? -1 : 0;

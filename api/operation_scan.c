@@ -137,9 +137,11 @@ static bool finish(struct sink *k, struct arena *mem)
     for (size_t d = 0; d < k->t->rank; d++)
         if (__builtin_mul_overflow(n, k->t->dim[d], &n))
             return false;
+    if (n != k->n)
+        return false;
     k->t->n = n;
     arena_trim(mem, k->t->data, n * sizeof(double));
-    return n == k->n;
+    return true;
 }
 
 static bool scan_shape(struct scan *s, struct op_tensor *t)

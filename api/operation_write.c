@@ -175,9 +175,12 @@ static void write_stats(struct json_out *out, const struct op_call *call)
     out_close(out, '}');
 }
 
-static int fail_result(const struct operation_request *req, size_t output,
+static int fail_result(const struct operation_request *req,
+                       const struct at *at_request, size_t output,
                        size_t element, struct api_error *err)
 {
+    struct at place = {at_request, "nonfinite", 0};
+    char pointer[POINTER_BYTES];
     const struct op_tensor *t = &req->call.out[output];
     char at[POINTER_BYTES];
     size_t n = 0, rest = element, stride = t->n;
@@ -187,14 +190,15 @@ static int fail_result(const struct operation_request *req, size_t output,
         rest %= stride;
     }
     at[n] = '\0';
-    return api_fail(err, PROBLEM_NON_FINITE, "/nonfinite",
+    at_pointer(&place, pointer);
+    return api_fail(err, PROBLEM_NON_FINITE, pointer,
                     "the result %s%s is %g, and \"nonfinite\" is \"error\"",
                     req->call.op->out[output].name, at,
                     real_at(&req->call, t, element));
 }
 
 int operation_check_results(const struct operation_request *req,
-                            struct api_error *err)
+                            const struct at *at, struct api_error *err)
 {
     const struct op_call *call = &req->call;
     if (req->nonfinite != NONFINITE_ERROR)
@@ -204,7 +208,7 @@ int operation_check_results(const struct operation_request *req,
             continue;
         for (size_t k = 0; k < call->out[i].n; k++)
             if (!isfinite(real_at(call, &call->out[i], k)))
-                return fail_result(req, i, k, err);
+                return fail_result(req, at, i, k, err);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "core/arena.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,7 @@ void arena_trim(struct arena *a, const void *newest, size_t n)
     struct arena_chunk *c = a->chunk;
     size_t at = (size_t)((const unsigned char *)newest - c->data);
     size_t used = at + rounded(n);
+    assert(used <= c->used);
     a->bytes_used -= c->used - used;
     c->used = used;
     poison(c->data + at + n, c->size - at - n);

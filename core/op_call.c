@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LETTERS = 26, FORMAT_XYXY = 0 };
+/*
+ * A tensor without elements costs a client nothing, so what its dimensions
+ * come to without the zeros is bounded: kernels may count through them.
+ */
+enum { LETTERS = 26, FORMAT_XYXY = 0, EMPTY_MAX = 1 << 20 };
 
 void op_call_init(struct op_call *call, const struct op *op, enum op_type type,
                   const struct parallel *par, struct arena *mem)
@@ -110,15 +114,45 @@ static int bind_dim(struct op_call *c, size_t i, size_t d, const char *token,
                          b->letter[letter]);
 }
 
+/* [] is any shape without elements: a list of no boxes, say. */
+static void widen_empty(struct op_tensor *t, const char *shape)
+{
+    size_t rank = rank_of(shape);
+    if (t->rank != 1 || t->n > 0)
+        return;
+    for (size_t d = 1; d < rank; d++) {
+        char token = shape[2 * d];
+        t->dim[d] = token >= '0' && token <= '9' ? (size_t)(token - '0') : 0;
+    }
+    t->rank = rank > 1 ? rank : 1;
+}
+
+static int check_empty(const struct op_call *c, size_t i,
+                       struct op_fault *fault)
+{
+    const struct op_tensor *t = &c->in[i];
+    size_t rest = 1;
+    for (size_t d = 0; d < t->rank && t->n == 0; d++)
+        if (t->dim[d] > EMPTY_MAX ||
+            (t->dim[d] > 0 && (rest *= t->dim[d]) > EMPTY_MAX))
+            return op_fail_shape(fault, i,
+                                 "has no elements, and dimensions beyond %d",
+                                 EMPTY_MAX);
+    return 0;
+}
+
 static int bind_input(struct op_call *c, size_t i, struct binding *b,
                       struct op_fault *fault)
 {
     const char *shape = c->op->in[i].shape;
     char text[64];
+    if (check_empty(c, i, fault))
+        return -1;
     if (*shape == '?')
         return 0;
     if (*shape == '*')
         return bind_star(c, i, b, fault);
+    widen_empty(&c->in[i], shape);
     if (c->in[i].rank != rank_of(shape))
         return op_fail_shape(fault, i,
                              "has the shape %s, must have %zu "
@@ -173,6 +207,12 @@ static double real_at(const struct op_call *c, size_t input, size_t i)
                                  : ((const double *)data)[i];
 }
 
+/* A float may be infinite where the number that was sent is not. */
+static const char *as_type(const struct op_call *c)
+{
+    return c->type == OP_FLOAT32 ? " as float32" : "";
+}
+
 static int check_numbers(const struct op_call *c, size_t input, size_t from,
                          double lo, double hi, struct op_fault *fault)
 {
@@ -181,7 +221,8 @@ static int check_numbers(const struct op_call *c, size_t input, size_t from,
         if (x >= lo && x <= hi)
             continue;
         if (lo == -DBL_MAX)
-            op_fail_input(fault, input, i, "is %g, must be finite", x);
+            op_fail_input(fault, input, i, "is %g%s, must be finite", x,
+                          as_type(c));
         else if (hi == DBL_MAX)
             op_fail_input(fault, input, i,
                           "is %.9g, must be %g or more, and finite", x, lo);
@@ -218,13 +259,15 @@ static const char *box_fault(const double b[4], bool corners, size_t *at)
     return b[2] < 0 ? "negative_width" : b[3] < 0 ? "negative_height" : NULL;
 }
 
-static int fail_box(struct op_fault *f, size_t input, size_t element,
-                    const double b[4], bool corners, const char *code)
+static int fail_box(const struct op_call *c, struct op_fault *f, size_t input,
+                    size_t element, const double b[4], bool corners,
+                    const char *code)
 {
     static const char axis[] = "xy", *const size[] = {"width", "height"};
     size_t at = element % 4, k = at % 2;
     if (!isfinite(b[at])) {
-        op_fail_input(f, input, element, "is %g, must be finite", b[at]);
+        op_fail_input(f, input, element, "is %g%s, must be finite", b[at],
+                      as_type(c));
     } else if (corners) {
         op_fail_input(f, input, element,
                       "is [%.9g, %.9g, %.9g, %.9g]: %c2 (%.9g) < %c1 (%.9g). "
@@ -254,7 +297,7 @@ static int check_boxes(const struct op_call *c, size_t input, size_t from,
             b[k] = real_at(c, input, i + k);
         const char *code = box_fault(b, corners, &at);
         if (code && i + at >= from)
-            return fail_box(fault, input, i + at, b, corners, code);
+            return fail_box(c, fault, input, i + at, b, corners, code);
     }
     return 0;
 }

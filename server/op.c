@@ -89,7 +89,7 @@ static int complain(const char *command, const struct api_response *res)
         fprintf(stderr, "evald %s: %s\n", command,
                 json_string_value(json_object_get(doc, "detail")));
     json_decref(doc);
-    return res->status == 404 ? EX_USAGE : EX_DATAERR;
+    return EX_DATAERR;
 }
 
 static int print(const char *command, const struct ask *ask)
@@ -107,25 +107,29 @@ static int print(const char *command, const struct ask *ask)
     return EX_IOERR;
 }
 
-/* The body: the row's example, or a file. */
-static int read_body(const char *name, const char *path, bool example,
+/* The body: the example of op, or a file. */
+static int read_body(const struct op *op, const char *path, bool example,
                      char **body, size_t *len)
 {
-    size_t row = operation_find(name);
-    if (example && row != SIZE_MAX) {
-        *body = strdup(op_row(row, OP_FLOAT64, OP_BASE)->example);
+    if (example) {
+        *body = strdup(op->example);
         *len = *body ? strlen(*body) : 0;
         return *body ? 0 : -1;
-    }
-    if (row == SIZE_MAX) { /* the name's fault is told, not the body's */
-        *body = NULL;
-        *len = 0;
-        return 0;
     }
     if (file_read(path, body, len) == 0)
         return 0;
     fprintf(stderr, "evald op: cannot read %s: %s\n", path, strerror(errno));
     return -1;
+}
+
+/* Says that there is no such operation, and which there is. */
+static int unknown(const char *command, const char *name)
+{
+    char near[OPERATION_BYTES];
+    operation_near(name, near);
+    fprintf(stderr, "evald %s: no operation %s; %s%s\n", command, name,
+            *near ? "did you mean " : "evald ops lists them", near);
+    return EX_USAGE;
 }
 
 int command_op(int argc, char **argv)
@@ -142,6 +146,13 @@ int command_op(int argc, char **argv)
                 WORKERS_MAX);
         return EX_USAGE;
     }
+    size_t row = operation_find(argv[1]);
+    if (row == SIZE_MAX)
+        return unknown("op", argv[1]);
+    if (flags.example && operands > 1) {
+        fprintf(stderr, "evald op: --example takes no file\n");
+        return EX_USAGE;
+    }
     snprintf(path, sizeof(path), "/v1/%s", argv[1]);
     ask = (struct ask){
         .workers = flags.workers,
@@ -149,7 +160,8 @@ int command_op(int argc, char **argv)
                 .path = path,
                 .query = isatty(1) && !flags.compact ? "pretty" : "",
                 .content_type = "application/json"}};
-    if (read_body(argv[1], operands > 1 ? argv[2] : "-", flags.example, &body,
+    if (read_body(op_row(row, OP_FLOAT64, OP_BASE),
+                  operands > 1 ? argv[2] : "-", flags.example, &body,
                   &ask.req.body_len))
         return EX_NOINPUT;
     ask.req.body = body ? body : "";
@@ -160,27 +172,34 @@ int command_op(int argc, char **argv)
     return code;
 }
 
-static void list(void)
+/* All operations, or those of one group; how many. */
+static size_t list(const char *only)
 {
     const struct op *op;
     const char *group = "";
+    size_t n = 0;
     for (size_t i = 0; (op = op_row(i, OP_FLOAT64, OP_BASE)); i++) {
         char name[OPERATION_BYTES];
+        if (only && strcmp(only, op->group) != 0)
+            continue;
         if (strcmp(group, op->group) != 0)
-            printf("%s%s\n", i ? "\n" : "", op->group);
+            printf("%s%s\n", n ? "\n" : "", op->group);
         group = op->group;
+        n++;
         printf("  %-28s %s\n", operation_name(op, name), op->formula);
     }
-    puts("\nevald ops GROUP/NAME explains one; evald op GROUP/NAME computes "
-         "it.");
+    if (n > 0)
+        puts("\nevald ops GROUP/NAME explains one; evald op GROUP/NAME "
+             "computes it.");
+    return n;
 }
 
 static void print_ports(const char *title, const struct op_port *port, size_t n)
 {
     printf("\n%s\n", title);
     for (size_t i = 0; i < n; i++)
-        printf("  %-16s %s%s\n", port[i].name, port[i].doc,
-               port[i].optional ? " (optional)" : "");
+        printf("  %-16s %-10s %s%s\n", port[i].name, operation_shape(&port[i]),
+               port[i].doc, port[i].optional ? " (optional)" : "");
 }
 
 /* A parameter's default as JSON writes it. */
@@ -222,6 +241,21 @@ static void print_table(void)
     }
 }
 
+/* What it may be, what it is if left out, what it means. */
+static void print_param(const struct op_param *p)
+{
+    printf("  %-16s ", p->name);
+    for (size_t i = 0; p->type == OP_CHOICE && p->choices[i]; i++)
+        printf("%s%s", i ? "|" : "", p->choices[i]);
+    if (p->type == OP_BOOLEAN)
+        printf("true|false");
+    if (p->type == OP_NUMBER || p->type == OP_INTEGER)
+        printf("%s%g to %.16g", p->open ? "above " : "", p->min, p->max);
+    printf(", default ");
+    print_default(p);
+    printf("\n  %-16s %s\n", "", p->doc);
+}
+
 static void explain(const struct op *op)
 {
     char name[OPERATION_BYTES];
@@ -233,11 +267,8 @@ static void explain(const struct op *op)
         printf("  %-16s diagnostics of the batch\n", "stats");
     if (op_params(op))
         puts("\nparameters");
-    for (size_t i = 0; i < op_params(op); i++) {
-        printf("  %-16s %s (default ", op->param[i].name, op->param[i].doc);
-        print_default(&op->param[i]);
-        puts(")");
-    }
+    for (size_t i = 0; i < op_params(op); i++)
+        print_param(&op->param[i]);
     printf("\nexample\n  echo '%s' | evald op %s\n", op->example, name);
 }
 
@@ -267,14 +298,21 @@ int command_ops(int argc, char **argv)
     if (code >= 0)
         return code;
     const char *name = operands ? argv[1] : NULL;
-    size_t row = name ? operation_find(name) : 0;
-    if (flags.json || row == SIZE_MAX)
-        return ops_json(name);
+    size_t row = name ? operation_find(name) : SIZE_MAX;
+    if (flags.markdown && (name || flags.json)) {
+        fprintf(stderr, "evald ops: --markdown lists all, and goes alone\n");
+        return EX_USAGE;
+    }
     if (flags.markdown)
         print_table();
-    else if (name)
+    else if (flags.json && (!name || row != SIZE_MAX))
+        return ops_json(name);
+    else if (row != SIZE_MAX)
         explain(op_row(row, OP_FLOAT64, OP_BASE));
-    else
-        list();
-    return EX_OK;
+    else if (list(name) == 0)
+        return unknown("ops", name);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EX_OK;
+    fprintf(stderr, "evald ops: cannot write: %s\n", strerror(errno));
+    return EX_IOERR;
 }

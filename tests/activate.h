@@ -11,7 +11,7 @@ enum { BINS = 32 };
 
 typedef int stats_function(struct op_call *call);
 stats_function activation_stats_f32_base, activation_stats_f64_base;
-#ifdef __x86_64__
+#ifdef EVALD_VECTOR
 stats_function activation_stats_f32_v3, activation_stats_f64_v3;
 stats_function activation_stats_f32_v4, activation_stats_f64_v4;
 #endif
@@ -25,7 +25,7 @@ static const struct build {
 } builds[] = {
     {"float32", OP_FLOAT32, OP_BASE, activation_stats_f32_base},
     {"float64", OP_FLOAT64, OP_BASE, activation_stats_f64_base},
-#ifdef __x86_64__
+#ifdef EVALD_VECTOR
     {"float32 v3", OP_FLOAT32, OP_V3, activation_stats_f32_v3},
     {"float64 v3", OP_FLOAT64, OP_V3, activation_stats_f64_v3},
     {"float32 v4", OP_FLOAT32, OP_V4, activation_stats_f32_v4},

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -154,8 +155,8 @@ static void parameters_are_described(void **state)
     each_row(check_params);
 }
 
-/* Asks the row's own path for its example, as a client would. */
-static void check_example(const struct op *op)
+/* Asks the row's own path, as a client would; returns the status. */
+static int ask(const struct op *op, const char *body)
 {
     struct api_env env = {
         .par = &parallel_serial, .body_bytes_max = PLENTY, .workers = 1};
@@ -165,21 +166,119 @@ static void check_example(const struct op *op)
                               .path = path,
                               .query = "",
                               .content_type = "application/json",
-                              .body = op->example,
-                              .body_len =
-                                  op->example ? strlen(op->example) : 0};
+                              .body = body,
+                              .body_len = strlen(body)};
     struct api_response res;
     struct arena mem;
-    CHECK(op, "example", is_text(op->example) && op->example[0] == '{');
-    if (!op->example)
-        return;
-    CHECK(op, "example: for a shell's quotes", !strchr(op->example, '\''));
     arena_init(&mem, PLENTY);
     api_answer(&env, &req, &mem, &res);
-    CHECK(op, "example", res.status == 200);
-    if (res.status != 200)
-        print_message("%.*s\n", (int)res.body_len, res.body);
+    json_t *doc = json_loadb(res.body, res.body_len, 0, NULL);
+    CHECK(op, body, doc);
+    json_decref(doc);
     arena_free(&mem);
+    return res.status;
+}
+
+static void check_example(const struct op *op)
+{
+    CHECK(op, "example", is_text(op->example) && op->example[0] == '{');
+    CHECK(op, "example: for a shell's quotes", !strchr(op->example, '\''));
+    CHECK(op, op->example, ask(op, op->example) == 200);
+}
+
+/* The example with these outputs, a bit each, the highest for stats. */
+static void ask_outputs(const struct op *op, unsigned wanted)
+{
+    json_t *doc = json_loads(op->example, 0, NULL), *names = json_array();
+    size_t n = op_outputs(op);
+    for (size_t i = 0; i < n; i++)
+        if (wanted >> i & 1)
+            json_array_append_new(names, json_string(op->out[i].name));
+    if (wanted >> n & 1)
+        json_array_append_new(names, json_string("stats"));
+    json_object_set_new(doc, "outputs", names);
+    char *body = json_dumps(doc, 0);
+    int status = ask(op, body);
+    CHECK(op, body, status == 200 || status == 422);
+    free(body);
+    json_decref(doc);
+}
+
+static void check_outputs(const struct op *op)
+{
+    unsigned all = 1u << (op_outputs(op) + (op->stats ? 1 : 0));
+    for (unsigned wanted = 0; wanted < all; wanted++)
+        ask_outputs(op, wanted);
+}
+
+static void any_outputs_may_be_wanted(void **state)
+{
+    (void)state;
+    each_row(check_outputs);
+}
+
+/* The example with every input replaced by one and the same value. */
+static int ask_inputs(const struct op *op, const char *value, bool optional)
+{
+    json_t *doc = json_loads(op->example, 0, NULL), *inputs = json_object();
+    for (size_t i = 0; i < op_inputs(op); i++)
+        if (optional || !op->in[i].optional)
+            json_object_set_new(inputs, op->in[i].name,
+                                json_loads(value, JSON_DECODE_ANY, NULL));
+    json_object_set_new(doc, "inputs", inputs);
+    json_object_del(doc, "outputs"); /* which may need more inputs */
+    char *body = json_dumps(doc, 0);
+    int status = ask(op, body);
+    CHECK(op, body, status == 200 || status == 422);
+    free(body);
+    json_decref(doc);
+    return status;
+}
+
+/*
+ * An image without boxes is nothing unusual; and a shape that has no elements
+ * must not keep anyone busy, whatever it says.
+ */
+static void check_empty(const struct op *op)
+{
+    static const char *const values[] = {
+        "1",
+        "[[]]",
+        "[[[]]]",
+        "{\"shape\":[0,4],\"data\":[]}",
+        "{\"shape\":[4,0],\"data\":[]}",
+        "{\"shape\":[1000000,0],\"data\":[]}",
+        "{\"shape\":[1000000000000000,4,0],\"data\":[]}",
+        "{\"shape\":[0,1000000000000000],\"data\":[]}",
+        "{\"shape\":[1000000000],\"data\":[1]}",
+        "{\"shape\":[4294967296,4294967296],\"data\":[1]}",
+    };
+    CHECK(op, "[]", ask_inputs(op, "[]", false) == 200);
+    ask_inputs(op, "[]", true);
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        ask_inputs(op, values[i], false);
+        ask_inputs(op, values[i], true);
+    }
+}
+
+static void inputs_may_be_empty(void **state)
+{
+    (void)state;
+    each_row(check_empty);
+}
+
+/* API, "Losses": all of them tell who carries the gradient. */
+static void check_stats(const struct op *op)
+{
+    bool loss = strcmp(op->group, "losses") == 0;
+    CHECK(op, "stats", op->stats || strcmp(op->group, "boxes") == 0);
+    CHECK(op, "easy_below", (op->easy_below > 0) == loss);
+}
+
+static void losses_and_activations_have_stats(void **state)
+{
+    (void)state;
+    each_row(check_stats);
 }
 
 static void examples_are_answered(void **state)
@@ -249,6 +348,9 @@ int main(void)
         cmocka_unit_test(ports_are_described),
         cmocka_unit_test(parameters_are_described),
         cmocka_unit_test(examples_are_answered),
+        cmocka_unit_test(any_outputs_may_be_wanted),
+        cmocka_unit_test(inputs_may_be_empty),
+        cmocka_unit_test(losses_and_activations_have_stats),
         cmocka_unit_test(names_are_not_shared),
         cmocka_unit_test(groups_are_not_torn),
         cmocka_unit_test(builds_agree),

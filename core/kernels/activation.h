@@ -39,11 +39,11 @@ enum { VALUE, GRAD };
             .doc = "f'(x), times grad_output where that is given" \
     }
 
-#define CHANNEL_AXIS(fallback_, doc_)                                   \
-    {                                                                   \
-        "channel_axis", OP_INTEGER, .fallback = (fallback_),            \
-                                    .min = -OP_RANK_MAX,                \
-                                    .max = OP_RANK_MAX - 1, .doc = doc_ \
+#define CHANNEL_AXIS(fallback_, doc_)                                     \
+    {                                                                     \
+        "channel_axis", OP_INTEGER, .fallback = (fallback_),              \
+                                    .min = -OP_RANK_MAX,                  \
+                                    .max = OP_RANK_MAX - 1, .doc = (doc_) \
     }
 
 /* The members that all rows share. */

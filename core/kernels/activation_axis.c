@@ -1,19 +1,63 @@
 /* Activations that look along an axis: maxout, softmax, log-softmax. */
 #include "core/kernels/activation.h"
-#include "core/kernels/power.h"
-#include "core/sum.h"
+#include "core/kernels/row.h"
 
 enum { STRETCH = 1 << 15, INDICES = 2, PIECES = 0, AXIS = 0 };
 
 /* Maxout. */
 
-static size_t maxout_first(const real *x, size_t pieces)
+struct largest {
+    real value;
+    int32_t place;
+};
+
+/* The first largest or NaN of a group. */
+INLINE struct largest largest_of(const real *x, size_t pieces)
 {
-    size_t best = 0;
-    for (size_t j = 1; j < pieces; j++)
-        if (x[j] > x[best] || (isnan(x[j]) && !isnan(x[best])))
-            best = j;
+    struct largest best = {x[0], 0};
+    for (size_t j = 1; j < pieces; j++) {
+        bool more = !(x[j] <= best.value) & !isnan(best.value);
+        best.value = more ? x[j] : best.value;
+        best.place = more ? (int32_t)j : best.place;
+    }
     return best;
+}
+
+/* The gradient of groups of two, as a loop of vectors. */
+INLINE void maxout_pairs(const real *restrict x, const real *restrict g,
+                         size_t n, real *restrict grad)
+{
+    for (size_t i = 0; i < n; i++) {
+        real a = x[2 * i], b = x[2 * i + 1], slope = g ? g[i] : 1;
+        bool second = !(b <= a) & !isnan(a);
+        grad[2 * i] = second ? 0 : slope;
+        grad[2 * i + 1] = second ? slope : 0;
+    }
+}
+
+/* Groups from..end - 1; as a constant, pieces makes loops of vectors. */
+INLINE void maxout_groups(const struct op_call *c, size_t from, size_t end,
+                          size_t pieces)
+{
+    const real *restrict x = c->in[X].data;
+    const real *restrict g = c->in[GRAD_OUTPUT].data;
+    real *restrict value = c->out[VALUE].data;
+    real *restrict grad = c->out[GRAD].data;
+    int64_t *restrict indices = c->out[INDICES].data;
+    for (size_t i = from; value && i < end; i++)
+        value[i] = largest_of(x + i * pieces, pieces).value;
+    for (size_t i = from; indices && i < end; i++)
+        indices[i] = largest_of(x + i * pieces, pieces).place;
+    if (grad && g && pieces == 2)
+        maxout_pairs(x + 2 * from, g + from, end - from, grad + 2 * from);
+    else if (grad && pieces == 2)
+        maxout_pairs(x + 2 * from, NULL, end - from, grad + 2 * from);
+    for (size_t i = from; grad && pieces != 2 && i < end; i++) {
+        int32_t place = largest_of(x + i * pieces, pieces).place;
+        real slope = g ? g[i] : 1;
+        for (size_t j = 0; j < pieces; j++)
+            grad[i * pieces + j] = (int32_t)j == place ? slope : 0;
+    }
 }
 
 static void maxout_stretch(void *context, size_t item, size_t worker)
@@ -21,19 +65,12 @@ static void maxout_stretch(void *context, size_t item, size_t worker)
     const struct op_call *c = context;
     size_t pieces = (size_t)c->param[PIECES], n = c->in[X].n / pieces;
     size_t each = STRETCH / pieces + 1, end = (item + 1) * each;
-    const real *x = c->in[X].data, *g = c->in[GRAD_OUTPUT].data;
-    real *value = c->out[VALUE].data, *grad = c->out[GRAD].data;
-    int64_t *indices = c->out[INDICES].data;
     (void)worker;
-    for (size_t i = item * each; i < end && i < n; i++) {
-        size_t best = maxout_first(x + i * pieces, pieces);
-        if (value)
-            value[i] = x[i * pieces + best];
-        if (indices)
-            indices[i] = (int64_t)best;
-        for (size_t j = 0; grad && j < pieces; j++)
-            grad[i * pieces + j] = j != best ? 0 : g ? g[i] : 1;
-    }
+    end = end < n ? end : n;
+    if (pieces == 2)
+        maxout_groups(c, item * each, end, 2);
+    else
+        maxout_groups(c, item * each, end, pieces);
 }
 
 static int maxout_run(struct op_call *c)
@@ -63,8 +100,9 @@ static int maxout_shape(struct op_call *c, struct op_fault *fault)
         value->dim[d] = d + 1 < x->rank ? x->dim[d] : last / pieces;
     indices->rank = value->rank;
     memcpy(indices->dim, value->dim, sizeof(value->dim));
-    if (g->data && (g->rank != value->rank ||
-                    memcmp(g->dim, value->dim, g->rank * sizeof(g->dim[0]))))
+    if (g->data &&
+        (g->rank != value->rank ||
+         memcmp(g->dim, value->dim, g->rank * sizeof(g->dim[0])) != 0))
         return op_fail_shape(fault, GRAD_OUTPUT,
                              "must have the shape of value: that of x with "
                              "%zu in the last dimension",
@@ -78,121 +116,109 @@ static int maxout_shape(struct op_call *c, struct op_fault *fault)
 struct rows {
     struct op_call *call;
     size_t length, inner, n, each; /* rows, and rows of an item */
-    double *work;                  /* two rows for each worker */
+    struct work *work;             /* one for each worker */
     bool log;
 };
 
-/* The largest.  A row with NaN is NaN by its sum, whatever this gives. */
-static double row_max(size_t n, const double *row)
-{
-    enum { LANES = 16 };
-    double lane[LANES], max = row[0];
-    for (size_t j = 0; j < LANES; j++)
-        lane[j] = max;
-    for (size_t i = 0; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            lane[j] = row[i + j] > lane[j] ? row[i + j] : lane[j];
-    for (size_t i = n - n % LANES; i < n; i++)
-        max = row[i] > max ? row[i] : max;
-    for (size_t j = 0; j < LANES; j++)
-        max = lane[j] > max ? lane[j] : max;
-    return max;
-}
-
-/* x - max, 0 where they are equal, infinite or not. */
-INLINE double below(double x, double max)
-{
-    return x == max ? 0 : x - max;
-}
-
-/* e^(x - max), what the difference loses in rounding included. */
-INLINE double exp_below(double x, double max)
-{
-    double d = x - max, back = d - x;
-    double lost = (x - (d - back)) - (max + back);
-    struct power e = power_of_pair((struct pair){d, lost}, LOW, 0);
-    return e.a / e.b * e.tail;
-}
-
-/*
- * Puts e^(x - max) of a row of x into share, 0 for those that are the largest;
- * returns how many these are.
- */
-static double exponentials(size_t n, const double *restrict row, double max,
-                           double *restrict share)
-{
-    size_t tops = 0;
-    for (size_t i = 0; i < n; i++) {
-        double y = exp_below(row[i], max);
-        share[i] = row[i] == max ? 0 : y;
-    }
-    for (size_t i = 0; i < n; i++)
-        tops += row[i] == max;
-    return (double)tops;
-}
+/* Of a row: itself, e^(x - max), and room for another. */
+struct work {
+    real *row;
+    double *exp, *part;
+};
 
 /* What follows takes step as a constant, so that 1 makes a plain loop. */
 
 INLINE void softmax_value(const struct rows *r, real *restrict value,
-                          size_t step, const double *restrict row,
-                          const double *restrict share, double max, double rest)
+                          size_t step, const real *restrict row,
+                          const double *restrict exp, double max, double sum,
+                          double log)
 {
-    double log = r->log ? log1p_(rest) : 0;
+    double share = 1 / sum;
     if (r->log)
         for (size_t i = 0; i < r->length; i++)
-            value[i * step] = (real)(below(row[i], max) - log);
+            value[i * step] = (real)((row[i] - max) - log);
     else
         for (size_t i = 0; i < r->length; i++)
-            value[i * step] = (real)share[i];
+            value[i * step] = (real)(exp[i] * share);
 }
 
+/*
+ * The shares sum to 1, so that of all of g any number may be taken: with that
+ * of the largest share nothing cancels where it has all but everything.
+ */
 INLINE void softmax_grad(const struct rows *r, const real *restrict g,
-                         real *restrict grad, size_t step, double *restrict row,
-                         const double *restrict share)
+                         real *restrict grad, size_t step, size_t top,
+                         const double *restrict exp, double *restrict part,
+                         double sum)
 {
     size_t n = r->length;
+    double share = 1 / sum, base = r->log || !g ? 0 : g[top * step];
+    base = isfinite(base) ? base : 0;
     for (size_t i = 0; i < n; i++)
-        row[i] = (g ? g[i * step] : 1) * (r->log ? 1 : share[i]);
-    double total = sum_total(sum_block(n, row));
+        part[i] =
+            ((g ? g[i * step] : 1) - base) * (r->log ? 1 : exp[i] * share);
+    double total = row_sum(n, part);
     for (size_t i = 0; i < n; i++) {
-        double t = g ? g[i * step] : 1;
-        double y = r->log ? t - share[i] * total : share[i] * (t - total);
-        grad[i * step] = (real)y;
+        double t = (g ? g[i * step] : 1) - base, y = exp[i] * share;
+        grad[i * step] = (real)(r->log ? t - y * total : y * (t - total));
     }
 }
 
 /*
- * The largest of a row are e^0 = 1.  The first of them is left out of the sum,
- * so that log1p sees what the rest come to with all its digits.
+ * The row in one piece, with a finite max: in a row of infinities, equal ones
+ * count as 0 and all others are infinitely far below.
+ */
+INLINE const real *softmax_input(const struct rows *r, const real *restrict x,
+                                 size_t step, real *restrict row, real *max)
+{
+    size_t n = r->length;
+    for (size_t i = 0; step > 1 && i < n; i++)
+        row[i] = x[i * step];
+    const real *in = step > 1 ? row : x;
+    *max = row_max(n, in);
+    if (!isinf(*max))
+        return in;
+    for (size_t i = 0; i < n; i++) {
+        real far = isnan(x[i * step]) ? x[i * step] : -(real)INFINITY;
+        row[i] = x[i * step] == *max ? 0 : far;
+    }
+    *max = 0;
+    return row;
+}
+
+/*
+ * The largest is e^0 = 1.  The first of them is left out of the sum, so that
+ * log1p sees what the rest come to with all its digits.
  */
 INLINE void softmax_row(const struct rows *r, size_t at, size_t step,
-                        double *row)
+                        const struct work *work)
 {
     struct op_call *c = r->call;
-    const real *restrict x = (const real *)c->in[X].data + at;
     const real *g = c->in[GRAD_OUTPUT].data;
-    real *value = c->out[VALUE].data, *grad = c->out[GRAD].data;
+    real *value = c->out[VALUE].data, *grad = c->out[GRAD].data, max;
     size_t n = r->length;
-    double *restrict share = row + n;
-    for (size_t i = 0; i < n; i++)
-        row[i] = x[i * step];
-    double max = row_max(n, row);
-    double tops = exponentials(n, row, max, share);
-    double rest = sum_total(sum_block(n, share)) + (tops - 1);
-    double part = 1 / (1 + rest);
-    for (size_t i = 0; i < n; i++)
-        share[i] = (row[i] == max ? 1 : share[i]) * part;
+    const real *row = softmax_input(r, (const real *)c->in[X].data + at, step,
+                                    work->row, &max);
+    double *exp = work->exp;
+    size_t top = row_find(n, row, max);
+    row_exp(n, row, max, LOW, exp);
+    double largest = exp[top];
+    exp[top] = 0;
+    double rest = row_sum(n, exp) + (largest - 1), sum = 1 + rest;
+    exp[top] = largest;
+    double log = r->log && value ? log1p_(rest) : 0;
     if (value)
-        softmax_value(r, value + at, step, row, share, max, rest);
+        softmax_value(r, value + at, step, row, exp, max, sum, log);
     if (grad)
-        softmax_grad(r, g ? g + at : NULL, grad + at, step, row, share);
+        softmax_grad(r, g ? g + at : NULL, grad + at, step, top, exp,
+                     work->part, sum);
 }
 
 static void softmax_item(void *context, size_t item, size_t worker)
 {
     const struct rows *r = context;
     size_t i = item * r->each, end = i + r->each, inner = r->inner;
-    double *work = r->work + worker * 2 * r->length;
+    const struct work *work = &r->work[worker];
     end = end < r->n ? end : r->n;
     for (; inner == 1 && i < end; i++)
         softmax_row(r, i * r->length, 1, work);
@@ -215,8 +241,14 @@ static int run_rows(struct op_call *c, bool log)
     r.each = STRETCH / r.length + 1;
     size_t items = (r.n + r.each - 1) / r.each;
     size_t width = items == 1 ? 1 : c->par->width;
-    r.work = arena_alloc(c->mem, width * 2 * r.length, sizeof(*r.work));
-    if (!r.work)
+    r.work = arena_alloc(c->mem, width, sizeof(*r.work));
+    for (size_t i = 0; r.work && i < width; i++)
+        r.work[i] = (struct work){
+            .row = arena_alloc(c->mem, r.length, sizeof(real)),
+            .exp = arena_alloc(c->mem, r.length, sizeof(double)),
+            .part = arena_alloc(c->mem, r.length, sizeof(double)),
+        };
+    if (!r.work || c->mem->failed)
         return -1;
     if (items == 1)
         softmax_item(&r, 0, 0);

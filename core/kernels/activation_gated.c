@@ -183,15 +183,14 @@ INLINE struct point gelu(double x, const double *param)
     (void)param;
     const real end = PRECISE ? 40 : 16;
     const double phi_0 = 0.39894228040143267794; /* 1 / sqrt(2 pi) */
-    double below = at_least((real)x, -end),
-           near = fabs(within((real)x, -end, end));
+    double near = size_within((real)x, end);
     struct power e = gauss(near);
     struct fraction t = normal_tail(near, PRECISE);
     double tail = e.a * t.num / (e.b * t.den);
     double slope = e.a * (t.num - phi_0 * near * t.den) / (e.b * t.den);
     slope *= e.tail;
     return (struct point){
-        below * (x < 0 ? tail : 1 - tail) * (x < 0 ? e.tail : 1),
+        at_least((real)x, -(real)0) - near * tail * e.tail,
         around(&gelu_root, x, 0, x < 0 ? slope : 1 - slope, GELU_TERMS),
     };
 }

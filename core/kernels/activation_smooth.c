@@ -22,7 +22,8 @@ INLINE struct point tanh_(double x, const double *param)
     (void)param;
     const real end = PRECISE ? 32 : 100;
     struct power e = power(2 * within((real)x, -end, end));
-    struct power g = PRECISE ? power(2 * at_least(-size((real)x), LOW / 2)) : e;
+    struct power g =
+        PRECISE ? power(2 * at_least(-size((real)x), (real)(0.5 * LOW))) : e;
     double more = e.e.s + 1, less = 1 - e.e.s, sum = g.a + g.b;
     return (struct point){
         (more * e.e.q - less * e.e.p) / (more * e.e.p - less * e.e.q),
@@ -65,7 +66,7 @@ INLINE struct point celu(double x, const double *param)
     };
 }
 
-/* ln(1 + e^x) and its derivative. */
+/* ln(1 + e^x) and its derivative, where real is double. */
 INLINE struct point softplus_unit(real x)
 {
     struct power e = power(at_least(-size(x), LOW));
@@ -85,6 +86,39 @@ INLINE struct point softplus_1(double x, const double *param)
         v > threshold ? x : y.value,
         v > threshold ? 1 : y.grad,
     };
+}
+
+/* The same in two steps for float: first a / (a + 2 b) of e^-|x| = a / b. */
+INLINE double softplus_share(double x)
+{
+    struct power e = power(-size_within((real)x, -LOW));
+    return e.a / (e.a + 2 * e.b);
+}
+
+INLINE struct point softplus_of(real x, double share)
+{
+    return (struct point){
+        at_least(x, 0) + log1p_of_share(share, false),
+        (x < 0 ? 2 * share : 1 - share) / (1 + share),
+    };
+}
+
+INLINE struct point softplus_second(double x, double share, const double *param)
+{
+    real v = (real)x, threshold = (real)param[1];
+    struct point y = softplus_of(v, share);
+    return (struct point){
+        v > threshold ? x : y.value,
+        v > threshold ? 1 : y.grad,
+    };
+}
+
+INLINE struct point log_sigmoid_second(double x, double share,
+                                       const double *param)
+{
+    struct point y = softplus_of(-(real)x, share);
+    (void)param;
+    return (struct point){-y.value, y.grad};
 }
 
 INLINE struct point softplus(double x, const double *param)
@@ -139,21 +173,26 @@ static void celu_map(const void *s)
 
 static void softplus_map(const void *s)
 {
-    if (((const struct span *)s)->param[0] == 1)
+    if (((const struct span *)s)->param[0] != 1)
+        map(s, softplus);
+    else if (PRECISE)
         map(s, softplus_1);
     else
-        map(s, softplus);
+        map_in_two(s, softplus_share, softplus_second);
 }
 
 static void log_sigmoid_map(const void *s)
 {
-    map(s, log_sigmoid);
+    if (PRECISE)
+        map(s, log_sigmoid);
+    else
+        map_in_two(s, softplus_share, log_sigmoid_second);
 }
 
 #define ALPHA(doc_)                                                 \
     {                                                               \
         "alpha", OP_NUMBER, .fallback = 1, .min = -1e6, .max = 1e6, \
-                            .doc = doc_                             \
+                            .doc = (doc_)                           \
     }
 
 const struct op NAME(smooth_activations)[] = {

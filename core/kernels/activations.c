@@ -68,12 +68,13 @@ INLINE struct point hard_sigmoid(double x, const double *param)
 
 INLINE struct point hard_swish(double x, const double *param)
 {
-    real v = (real)x, below = v < -3 ? -3 : v;
-    double six = (double)below + 3, slope = sixth(2 * x + 3);
+    real v = (real)x, value = (real)(x * sixth(x + 3));
+    double slope = sixth(2 * x + 3);
     (void)param;
+    value = v <= -3 ? -(real)0 : value;
     slope = v < -3 ? 0 : slope;
     return (struct point){
-        below * sixth(six > 6 ? 6 : six),
+        v >= 3 ? v : value,
         v > 3 ? 1 : slope,
     };
 }

@@ -1,6 +1,7 @@
 /* Losses of boxes: 1 - IoU and its kin, as three implementations have them. */
 #include "core/kernels/box_score.h"
 #include "core/kernels/loss.h"
+#include "core/loss_stats.h"
 
 #include <string.h>
 
@@ -280,9 +281,10 @@ static int bounded_run(struct op_call *call)
             "mmdet, 1e-6 of mmdet's iou"                                     \
     }
 #define COMMON_PARAMS LOSS_PARAMS, BOX_FORMAT_PARAM, VARIANT_PARAM, EPS_PARAM
-#define BOX_ROW(word)                                               \
-    .group = "losses", .name = #word, BOX_PORTS, .easy_below = 0.5, \
-    .shape = loss_shape_rows, .run = loss_run_rows, .map = word##_map
+#define BOX_ROW(word)                                                    \
+    .group = "losses", .name = #word, BOX_PORTS, .easy_below = 0.5,      \
+    .shape = loss_shape_rows, .run = loss_run_rows, .stats = loss_stats, \
+    .map = word##_map
 #define OUT .out = {LOSS_VALUE_PORT, LOSS_GRAD_PORT("n,4")}
 #define EXAMPLE                                                           \
     "{\"inputs\":{\"input\":[[0,0,2,2],[1,1,4,3]],\"target\":[[1,1,3,3]," \
@@ -399,6 +401,7 @@ const struct op NAME(box_losses)[] = {
      .easy_below = 0.5,
      .shape = loss_shape,
      .run = bounded_run,
+     .stats = loss_stats,
      .map = bounded_map},
     {.name = NULL},
 };

@@ -270,7 +270,7 @@ static int run(struct op_call *c)
         share_out(c, (n + PAIRS_PER_ITEM - 1) / PAIRS_PER_ITEM, do_pairs, &job);
         return 0;
     }
-    if (n == 0 || m == 0)
+    if (n == 0 || m == 0 || !(c->out[VALUE].data || c->out[INDICES].data))
         return 0;
     if (take_boxes(&job, c))
         return -1;

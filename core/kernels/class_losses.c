@@ -40,17 +40,46 @@ static void bce_map(const void *s)
 
 /* ---- logits ---- */
 
-INLINE struct loss_point bce_point(double x, double positive, double negative)
+/* What a loss makes of a logit x, its power l and a target. */
+typedef struct loss_point logit_function(double x, struct logit_power l,
+                                         double t, const double *param);
+
+/* One loop for each set of results, as loss_map has them. */
+INLINE void logit_map(const void *span, bool precise, logit_function *f)
 {
-    struct logit l = logit_of(x, positive, negative, PRECISE);
+    const struct loss_span *s = span;
+    const double *p = s->param;
+    struct logit_powers power;
+    for (size_t at = 0, n; at < s->n; at += n) {
+        const real *restrict x = s->input + at, *restrict t = s->target + at;
+        double *restrict loss = s->loss + at;
+        double *restrict grad = s->grad ? s->grad + at : NULL;
+        n = s->n - at < LOGIT_BLOCK ? s->n - at : LOGIT_BLOCK;
+        logit_fill(&power, x, n, precise);
+        for (size_t i = 0; grad && i < n; i++) {
+            struct loss_point y = f(x[i], logit_get(&power, i), t[i], p);
+            loss[i] = y.loss;
+            grad[i] = y.grad;
+        }
+        for (size_t i = 0; !grad && i < n; i++)
+            loss[i] = f(x[i], logit_get(&power, i), t[i], p).loss;
+        double *restrict difficulty = s->difficulty + (s->difficulty ? at : 0);
+        for (size_t i = 0; s->difficulty && i < n; i++)
+            difficulty[i] = f(x[i], logit_get(&power, i), t[i], p).difficulty;
+    }
+}
+
+INLINE struct loss_point bce_point(struct logit l)
+{
     double grad = logit_grad(l);
     return (struct loss_point){logit_bce(l), grad, fabs(grad)};
 }
 
-INLINE struct loss_point bce_plain(double x, double t, const double *param)
+INLINE struct loss_point bce_plain(double x, struct logit_power l, double t,
+                                   const double *param)
 {
     (void)param;
-    return bce_point(x, t, 1 - t);
+    return bce_point(logit_weigh(l, x, t, 1 - t, PRECISE));
 }
 
 /* With a factor for the positive class, broadcast to span->scratch. */
@@ -64,14 +93,16 @@ static void bce_weighted(const struct loss_span *s)
     loss_broadcast(&call->in[LOSS_INPUTS], in, in->rank, s->first, s->n,
                    factor);
     for (size_t i = 0; i < s->n; i++) {
-        struct loss_point y =
-            bce_point(x[i], factor[i] * t[i], 1 - (double)t[i]);
+        struct loss_point y = bce_point(
+            logit_of(x[i], factor[i] * t[i], 1 - (double)t[i], PRECISE));
         loss[i] = y.loss;
         if (grad)
             grad[i] = y.grad;
     }
     for (size_t i = 0; difficulty && i < s->n; i++)
-        difficulty[i] = bce_plain(x[i], t[i], NULL).difficulty;
+        difficulty[i] =
+            bce_point(logit_of(x[i], t[i], 1 - (double)t[i], PRECISE))
+                .difficulty;
 }
 
 static void bce_with_logits_map(const void *span)
@@ -80,7 +111,7 @@ static void bce_with_logits_map(const void *span)
     if (s->scratch)
         bce_weighted(s);
     else
-        loss_map(s, bce_plain);
+        logit_map(s, PRECISE, bce_plain);
 }
 
 static int bce_with_logits_shape(struct op_call *call, struct op_fault *fault)
@@ -107,6 +138,7 @@ enum { F_POSITIVE, F_NEGATIVE, F_GAMMA, F_CONSTANTS };
 
 /* The exponents that need no logarithm, and all others. */
 enum exponent { POWER_0, POWER_1, POWER_2, POWER_ANY };
+#define FOCAL_PRECISE(exponent) (PRECISE || (exponent) == POWER_ANY)
 
 /* m^gamma, and its derivative by |x| divided by gamma p_t's share of m. */
 struct focus {
@@ -139,16 +171,18 @@ INLINE struct focus focus_of(struct logit l, double m, double gamma,
  * With B = bce, the loss is alpha_t m^gamma B and its derivative alpha_t
  * m^gamma (gamma m' / m B + B'), where m = t (1 - p) + (1 - t) p.
  */
-INLINE struct loss_point focal(double x, double t, const double *p,
-                               enum exponent exponent)
+INLINE struct loss_point focal(double x, struct logit_power e, double t,
+                               const double *p, enum exponent exponent)
 {
-    struct logit l = logit_of(x, t, 1 - t, PRECISE || exponent == POWER_ANY);
-    struct logit_power e = l.power;
+    const bool precise = FOCAL_PRECISE(exponent);
+    struct logit l = logit_weigh(e, x, t, 1 - t, precise);
     double alpha = t * p[F_POSITIVE] + (1 - t) * p[F_NEGATIVE];
-    double m = l.with * e.num + l.against * e.den, gamma = p[F_GAMMA];
+    double den = logit_den(e), m = l.with * e.num + l.against * den;
+    double gamma = p[F_GAMMA];
     struct focus f = focus_of(l, m, gamma, exponent);
     /* Here |x| counts only while num is there. */
-    double bent = gamma * f.turn * e.den * (e.soft + l.against * e.near);
+    double bce = e.soft + l.against * logit_near(x, precise);
+    double bent = gamma * f.turn * den * bce;
     return (struct loss_point){
         .loss = alpha * f.factor * logit_bce(l),
         .grad = l.sign * alpha * ((bent + f.factor * l.slope) * e.whole),
@@ -160,21 +194,20 @@ INLINE struct loss_point focal(double x, double t, const double *p,
  * The same of a target that is 0 or 1 and gamma 2, to the last bit: with z the
  * logit of the target's class, what is multiplied by 0 is left out.
  */
-INLINE struct loss_point focal_hard(double x, double t, const double *p)
+INLINE struct loss_point focal_hard(double x, struct logit_power e, double t,
+                                    const double *p)
 {
-    bool positive = t > 0;
-    double z = positive ? x : -x;
-    bool wrong = z < 0;
-    struct logit_power e = logit_power(x, PRECISE);
-    double alpha = positive ? p[F_POSITIVE] : p[F_NEGATIVE];
-    double m = wrong ? e.den : e.num, near = m * e.whole;
+    real v = (real)x, z = t > 0 ? v : -v;
+    /* alpha_t, negative where the loss falls with x */
+    double alpha = t > 0 ? -p[F_POSITIVE] : p[F_NEGATIVE];
+    real against = z < 0 ? -z : 0, bound = (real)logit_near(against, PRECISE);
+    double den = logit_den(e), m = z < 0 ? den : e.num, near = m * e.whole;
     double factor = near * near, turn = near * (e.num * e.whole);
-    double bent = 2 * turn * e.den * (e.soft + (wrong ? e.near : 0));
-    double grad = alpha * ((bent + factor * m) * e.whole);
+    double bent = 2 * turn * den * (e.soft + bound);
     return (struct loss_point){
-        .loss = alpha * factor * (e.soft + (wrong ? -z : 0)),
-        .grad = positive ? -grad : grad,
-        .difficulty = m * e.whole,
+        .loss = fabs(alpha) * factor * (e.soft + against),
+        .grad = alpha * ((bent + factor * m) * e.whole),
+        .difficulty = near,
     };
 }
 
@@ -186,24 +219,28 @@ static bool all_hard(const real *restrict t, size_t n)
     return soft == 0;
 }
 
-INLINE struct loss_point focal_0(double x, double t, const double *p)
+INLINE struct loss_point focal_0(double x, struct logit_power l, double t,
+                                 const double *p)
 {
-    return focal(x, t, p, POWER_0);
+    return focal(x, l, t, p, POWER_0);
 }
 
-INLINE struct loss_point focal_1(double x, double t, const double *p)
+INLINE struct loss_point focal_1(double x, struct logit_power l, double t,
+                                 const double *p)
 {
-    return focal(x, t, p, POWER_1);
+    return focal(x, l, t, p, POWER_1);
 }
 
-INLINE struct loss_point focal_2(double x, double t, const double *p)
+INLINE struct loss_point focal_2(double x, struct logit_power l, double t,
+                                 const double *p)
 {
-    return focal(x, t, p, POWER_2);
+    return focal(x, l, t, p, POWER_2);
 }
 
-INLINE struct loss_point focal_any(double x, double t, const double *p)
+INLINE struct loss_point focal_any(double x, struct logit_power l, double t,
+                                   const double *p)
 {
-    return focal(x, t, p, POWER_ANY);
+    return focal(x, l, t, p, POWER_ANY);
 }
 
 static void focal_map(const void *span)
@@ -218,15 +255,15 @@ static void focal_map(const void *span)
     };
     s.param = constants;
     if (gamma == 0)
-        loss_map(&s, focal_0);
+        logit_map(&s, PRECISE, focal_0);
     else if (gamma == 1)
-        loss_map(&s, focal_1);
+        logit_map(&s, PRECISE, focal_1);
     else if (gamma == 2 && all_hard(s.target, s.n))
-        loss_map(&s, focal_hard);
+        logit_map(&s, PRECISE, focal_hard);
     else if (gamma == 2)
-        loss_map(&s, focal_2);
+        logit_map(&s, PRECISE, focal_2);
     else
-        loss_map(&s, focal_any);
+        logit_map(&s, true, focal_any);
 }
 
 /* ---- rows ---- */

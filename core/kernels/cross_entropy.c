@@ -5,8 +5,8 @@
  */
 #include "core/kernels/cross_entropy.h"
 
-#include "core/elementary.h"
 #include "core/kernels/loss.h"
+#include "core/kernels/row.h"
 #include "core/sum.h"
 
 /* The sum of the classes' weights, which are ones where none are given. */
@@ -35,25 +35,6 @@ static double target_weights(const struct op_call *call)
     return sum_total(sum);
 }
 
-/* Of 8 candidates at a time; 0 where NaN keeps them from being found. */
-static size_t first_maximum(const real *x, size_t n)
-{
-    real lane[8], most = x[0];
-    size_t i = 0;
-    for (size_t j = 0; j < 8; j++)
-        lane[j] = most;
-    for (; i + 8 <= n; i += 8)
-        for (size_t j = 0; j < 8; j++)
-            lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
-    for (size_t j = 0; j < 8; j++)
-        most = lane[j] > most ? lane[j] : most;
-    for (; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    for (i = 0; i < n && x[i] != most;)
-        i++;
-    return i < n ? i : 0;
-}
-
 /* A row of logits: its first maximum, and e^(x - maximum) of all. */
 struct softmax {
     const real *x;
@@ -69,7 +50,7 @@ static struct softmax softmax_of(const real *x, size_t c, size_t top,
 {
     double most = x[top];
     exp[top] = 0;
-    double rest = sum_total(sum_block(c, exp));
+    double rest = row_sum(c, exp);
     exp[top] = 1;
     if (isnan(most))
         rest = most;
@@ -103,9 +84,9 @@ static double row_loss(const struct loss_span *s, const struct softmax *row,
     }
     if (!grad)
         return loss;
-    double inverse = 1 / row->sum;
+    double inverse = 1 / row->sum, share = hard * inverse;
     for (size_t k = 0; k < row->c; k++)
-        grad[k] = hard * (row->exp[k] * inverse);
+        grad[k] = row->exp[k] * share;
     grad[target] = -hard * doubt(row, target);
     for (size_t k = 0; each > 0 && k < row->c; k++)
         grad[k] += each * (row->exp[k] * inverse * all -
@@ -121,13 +102,12 @@ void cross_entropy_map(const void *span)
     size_t c = s->width, top[LOSS_BLOCK];
     for (size_t i = 0; i < s->n; i++) {
         const real *x = s->input + i * c;
-        top[i] = first_maximum(x, c);
+        top[i] = row_find(c, x, row_max(c, x));
         double most = x[top[i]];
         for (size_t k = 0; k < c; k++)
             exp[i * c + k] = x[k] - most;
     }
-    for (size_t i = 0; i < s->n * c; i++)
-        exp[i] = exp_(exp[i]);
+    row_exp_of(s->n * c, exp, LOW);
     for (size_t i = 0; i < s->n; i++) {
         const real *x = s->input + i * c;
         double *grad = s->grad ? s->grad + i * c : NULL;
@@ -148,7 +128,7 @@ int cross_entropy_check(const struct op_call *call, struct op_fault *fault)
     const int64_t *target = t->data;
     size_t c = call->in[LOSS_INPUT].dim[1];
     double ignored = call->param[CROSS_ENTROPY_IGNORE];
-    if (c == 0)
+    if (c == 0 && t->n > 0)
         return op_fail_shape(fault, LOSS_INPUT, "has no classes");
     for (size_t i = 0; i < t->n; i++)
         if ((double)target[i] != ignored &&

@@ -16,35 +16,44 @@
 
 /* e^-|x|, from which the rest is made. */
 struct logit_power {
-    struct exponential e;
-    double near; /* |x|, or where e^-|x| vanishes a bound */
-    double num, den, soft;
+    double s, p, q, num, soft;
     double whole; /* 1 / (num + den) */
 };
 
-/* Without precise the relative errors are about 2^-29. */
-INLINE struct logit_power logit_power(double x, bool precise)
+INLINE double logit_den(struct logit_power l)
 {
-    double near = size_within((real)x, precise ? 760 : 700);
+    return l.p - l.q;
+}
+
+/* |x|, but where e^-|x| vanishes a bound. */
+INLINE double logit_near(double x, bool precise)
+{
+    return size_within((real)x, precise ? 760 : 700);
+}
+
+/* The exponential alone. */
+INLINE struct logit_power logit_start(double x, bool precise)
+{
+    double near = logit_near(x, precise);
     struct exponential e =
         precise ? exponential_long(-near, 0, true) : exponential_short(-near);
-    double num = e.s * (e.p + e.q) * e.tail, den = e.p - e.q;
-    /* the quotients of two divisions; where that is enough, by one */
-    double sum = num + den, more = sum + den;
-    double whole = precise ? 1 / sum : 0, share = precise ? num / more : 0;
+    return (struct logit_power){
+        .s = e.s, .p = e.p, .q = e.q, .num = e.s * (e.p + e.q) * e.tail};
+}
+
+/* Adds what takes a division; without precise one for both. */
+INLINE struct logit_power logit_divide(struct logit_power l, bool precise)
+{
+    double sum = l.num + logit_den(l), more = sum + logit_den(l);
+    double whole = precise ? 1 / sum : 0, share = precise ? l.num / more : 0;
     if (!precise) {
         double both = 1 / (sum * more);
         whole = more * both;
-        share = num * (sum * both);
+        share = l.num * (sum * both);
     }
-    return (struct logit_power){
-        .e = e,
-        .near = near,
-        .num = num,
-        .den = den,
-        .soft = log1p_of_share(share, precise),
-        .whole = whole,
-    };
+    l.soft = log1p_of_share(share, precise);
+    l.whole = whole;
+    return l;
 }
 
 struct logit {
@@ -55,24 +64,66 @@ struct logit {
 };
 
 /* positive and negative weigh the classes 1 and 0. */
-INLINE struct logit logit_of(double x, double positive, double negative,
-                             bool precise)
+INLINE struct logit logit_weigh(struct logit_power l, double x, double positive,
+                                double negative, bool precise)
 {
-    struct logit_power l = logit_power(x, precise);
     bool below = x < 0;
     double with = below ? negative : positive;
     double against = below ? positive : negative;
     /* against den - with num, and exact where x is small and both are 1/2 */
-    double part = with * l.e.s, size = fabs(x);
-    double slope = (against - part) * l.e.p - (against + part) * l.e.q;
+    double part = with * l.s, size = fabs(x);
+    double slope = (against - part) * l.p - (against + part) * l.q;
+    double far = against * logit_den(l) - with * l.num;
     return (struct logit){
         .power = l,
         .size = size,
         .sign = below ? -1 : 1,
         .with = with,
         .against = against,
-        .slope = precise && size > 600 ? against * l.den - with * l.num : slope,
+        .slope = precise && size > 600 ? far : slope,
     };
+}
+
+/* All of it.  Without precise the relative errors are about 2^-29. */
+INLINE struct logit logit_of(double x, double positive, double negative,
+                             bool precise)
+{
+    struct logit_power l = logit_divide(logit_start(x, precise), precise);
+    return logit_weigh(l, x, positive, negative, precise);
+}
+
+/*
+ * The powers of many logits.  In short loops, of which a processor has several
+ * rounds under way: each number depends on the one before it in a long chain.
+ */
+enum { LOGIT_BLOCK = 128 };
+
+struct logit_powers {
+    double s[LOGIT_BLOCK], p[LOGIT_BLOCK], q[LOGIT_BLOCK], num[LOGIT_BLOCK];
+    double soft[LOGIT_BLOCK], whole[LOGIT_BLOCK];
+};
+
+INLINE struct logit_power logit_get(const struct logit_powers *l, size_t i)
+{
+    return (struct logit_power){l->s[i],   l->p[i],    l->q[i],
+                                l->num[i], l->soft[i], l->whole[i]};
+}
+
+INLINE void logit_fill(struct logit_powers *l, const real *restrict x, size_t n,
+                       bool precise)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct logit_power y = logit_start(x[i], precise);
+        l->s[i] = y.s;
+        l->p[i] = y.p;
+        l->q[i] = y.q;
+        l->num[i] = y.num;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct logit_power y = logit_divide(logit_get(l, i), precise);
+        l->soft[i] = y.soft;
+        l->whole[i] = y.whole;
+    }
 }
 
 /* positive softplus(-x) + negative softplus(x); 0 times infinity is 0. */

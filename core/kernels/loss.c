@@ -2,6 +2,7 @@
 
 #include "core/sum.h"
 
+#include <assert.h>
 #include <float.h>
 
 /* Blocks per item of work: large against the cost of handing it out. */
@@ -176,6 +177,7 @@ static void note_samples(const struct job *job, const struct loss_span *s)
 {
     const struct op_samples *to = job->call->samples;
     size_t losses = job->plan->losses;
+    assert(s->grad && s->difficulty); /* get_buffers gives them to stats */
     for (size_t i = 0; i < s->n; i++) {
         double loss = 0;
         for (size_t k = 0; k < losses; k++)

@@ -51,7 +51,7 @@ enum loss_reduction { LOSS_NONE, LOSS_MEAN, LOSS_SUM, LOSS_BATCHMEAN };
 
 #define LOSS_GRAD_PORT(dims)                                               \
     {                                                                      \
-        .name = "grad", .shape = dims, .gradient_of = 1 + LOSS_INPUT,      \
+        .name = "grad", .shape = (dims), .gradient_of = 1 + LOSS_INPUT,    \
         .doc = "derivative of value by input; with reduction none of the " \
                "sum of value",                                             \
     }

@@ -90,6 +90,35 @@ INLINE void map(const void *span, point_function *f)
 }
 
 /*
+ * The same in two steps, for functions whose numbers depend on each other in
+ * a long chain: of short loops a processor has several rounds under way.
+ */
+typedef double first_function(double x);
+typedef struct point second_function(double x, double first,
+                                     const double *param);
+
+INLINE void map_in_two(const void *span, first_function *f, second_function *g)
+{
+    enum { BLOCK = 128 };
+    const struct span *s = span;
+    const double *p = s->param;
+    double first[BLOCK];
+    for (size_t at = 0, n; at < s->n; at += n) {
+        const real *restrict x = s->x + at, *restrict go = s->grad_output;
+        real *restrict value = s->value, *restrict grad = s->grad;
+        n = s->n - at < BLOCK ? s->n - at : BLOCK;
+        for (size_t i = 0; i < n; i++)
+            first[i] = f(x[i]);
+        for (size_t i = 0; value && i < n; i++)
+            value[at + i] = (real)g(x[i], first[i], p).value;
+        for (size_t i = 0; grad && go && i < n; i++)
+            grad[at + i] = (real)(go[at + i] * g(x[i], first[i], p).grad);
+        for (size_t i = 0; grad && !go && i < n; i++)
+            grad[at + i] = (real)g(x[i], first[i], p).grad;
+    }
+}
+
+/*
  * Runs op->map over all elements, split over the workers where that pays:
  * input 0 is x, input 1 grad_output, output 0 the value, output 1 grad.
  */

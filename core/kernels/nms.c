@@ -206,8 +206,9 @@ const struct op NAME(nms)[] = {
                 .fallback = NAN,
                 .min = -1e6,
                 .max = 1e6,
-                .doc = "boxes whose score is or falls below it go; null is 0 "
-                       "of hard and diou, 0.001 of linear and gaussian"},
+                .doc = "boxes with lower scores go, also negative ones of "
+                       "logits; null is 0 of hard and diou, 0.001 of linear "
+                       "and gaussian"},
                {.name = "beta",
                 .type = OP_NUMBER,
                 .fallback = 1,
