@@ -164,22 +164,30 @@ void out_null(struct json_out *out)
     value(out, "null", 4);
 }
 
+/* Room for a number where the next value goes, or NULL. */
+static char *number_room(struct json_out *out)
+{
+    separate(out);
+    out->comma = true;
+    return reserve(out, NUMBER_BYTES) ? out->text + out->len : NULL;
+}
+
 void out_number(struct json_out *out, double x)
 {
-    char text[NUMBER_BYTES];
+    char *room = isfinite(x) ? number_room(out) : NULL;
     if (!isfinite(x))
         out_null(out);
-    else
-        value(out, text, number_write(x, text));
+    else if (room)
+        out->len += number_write(x, room);
 }
 
 void out_float(struct json_out *out, float x)
 {
-    char text[NUMBER_BYTES];
+    char *room = isfinite(x) ? number_room(out) : NULL;
     if (!isfinite(x))
         out_null(out);
-    else
-        value(out, text, number_write_float(x, text));
+    else if (room)
+        out->len += number_write_float(x, room);
 }
 
 void out_raw(struct json_out *out, const char *json)

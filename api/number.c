@@ -17,10 +17,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { PLAIN_MIN = -5, PLAIN_MAX = 16, DIGITS_MAX = 17 };
+/* Copies are as long as 24 digits, which is more than any number has. */
+enum { PLAIN_MIN = -5, PLAIN_MAX = 16, TEXT_BYTES = 24 };
 static const double INTEGRAL_MAX = 1e15;
 
 __extension__ typedef unsigned __int128 uint128;
+
+/* One function for both types, and yet each compiled for its own. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* digits * 10^exponent. */
 struct decimal {
@@ -36,23 +40,21 @@ struct binary {
     bool single;
 };
 
-/* g * c / 2^128, odd if anything was cut off. */
-static uint64_t times_double(struct power g, uint64_t c)
+/*
+ * g * c / 2^128, odd if anything was cut off.  64 bits of g are enough for a
+ * float.
+ */
+INLINE uint64_t times(struct power g, uint64_t c, bool single)
 {
-    uint128 low = (uint128)g.lo * c;
-    uint128 high = (uint128)g.hi * c + (low >> 64);
+    uint128 high = (uint128)g.hi * c;
+    if (single)
+        return (uint64_t)(high >> 64) | ((uint64_t)high >> 32 > 1);
+    high += (uint128)g.lo * c >> 64;
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
-/* The same with 64 bits of g, which are enough for a float. */
-static uint64_t times_float(struct power g, uint64_t c)
-{
-    uint128 p = (uint128)g.hi * c;
-    return (uint64_t)(p >> 64) | ((uint64_t)p >> 32 > 1);
-}
-
 /* 10^k rounded up. */
-static struct power power_above(int k, bool single)
+INLINE struct power power_above(int k, bool single)
 {
     struct power g = power_of_ten(k);
     bool exact = k >= 0 && k <= POWER_EXACT_MAX;
@@ -65,16 +67,14 @@ static struct power power_above(int k, bool single)
     return g;
 }
 
-static struct decimal shortest(struct binary b)
+INLINE struct decimal shortest(struct binary b)
 {
     int k = (b.q * 1262611 - (b.closer_below ? 524031 : 0)) >> 22;
     int h = b.q + power_exponent(-k) + 1;
     struct power g = power_above(-k, b.single);
-    uint64_t (*times)(struct power, uint64_t) =
-        b.single ? times_float : times_double;
-    uint64_t below = times(g, (4 * b.c - 2 + b.closer_below) << h);
-    uint64_t here = times(g, (4 * b.c) << h);
-    uint64_t above = times(g, (4 * b.c + 2) << h);
+    uint64_t below = times(g, (4 * b.c - 2 + b.closer_below) << h, b.single);
+    uint64_t here = times(g, (4 * b.c) << h, b.single);
+    uint64_t above = times(g, (4 * b.c + 2) << h, b.single);
     uint64_t low = below + (b.c & 1), high = above - (b.c & 1);
     uint64_t s = here / 4, tens = s / 10;
     if (s >= 10) {
@@ -89,7 +89,7 @@ static struct decimal shortest(struct binary b)
     return (struct decimal){s + up, k};
 }
 
-static struct binary of_double(double x)
+INLINE struct binary of_double(double x)
 {
     uint64_t bits, mantissa, exponent;
     memcpy(&bits, &x, sizeof(bits));
@@ -101,7 +101,7 @@ static struct binary of_double(double x)
                            mantissa == 0 && exponent > 1, false};
 }
 
-static struct binary of_float(float x)
+INLINE struct binary of_float(float x)
 {
     uint32_t bits, mantissa, exponent;
     memcpy(&bits, &x, sizeof(bits));
@@ -113,32 +113,53 @@ static struct binary of_float(float x)
                            mantissa == 0 && exponent > 1, true};
 }
 
-/* The digits of d, without zeros at the end; returns how many. */
-static int write_digits(struct decimal *d, char out[DIGITS_MAX + 3])
+/* Eight digits, the first in the lowest byte: halves, pairs, single ones. */
+static uint64_t eight_digits(uint64_t v)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233"
-        "34353637383940414243444546474849505152535455565758596061626364656667"
-        "6869707172737475767778798081828384858687888990919293949596979899";
-    char text[20];
-    size_t at = sizeof(text);
-    while (d->digits % 100 == 0) {
-        d->digits /= 100;
-        d->exponent += 2;
-    }
-    if (d->digits % 10 == 0) {
-        d->digits /= 10;
-        d->exponent++;
-    }
-    uint64_t rest = d->digits;
-    for (; rest >= 10; rest /= 100) {
-        at -= 2;
-        memcpy(text + at, pairs + rest % 100 * 2, 2);
-    }
-    if (rest > 0)
-        text[--at] = (char)('0' + rest);
-    memcpy(out, text + at, sizeof(text) - at);
-    return (int)(sizeof(text) - at);
+    uint64_t fours = v / 10000 | (v % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x7f0000007f);
+    uint64_t pairs = hundreds | (fours - 100 * hundreds) << 16;
+    uint64_t tens = (pairs * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+    return tens | (pairs - 10 * tens) << 8;
+}
+
+/*
+ * Digits as text, 24 of them, and which of them are between the zeros on
+ * either side.  What follows may be read, and means nothing.
+ */
+struct digits {
+    char text[2 * TEXT_BYTES];
+    int first, n;
+};
+
+static void put_eight(char *to, uint64_t digits)
+{
+    digits |= UINT64_C(0x3030303030303030);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(to, &digits, sizeof(digits));
+#else
+    for (int i = 0; i < 8; i++)
+        to[i] = (char)(digits >> 8 * i);
+#endif
+}
+
+/* digits > 0 */
+static void write_digits(uint64_t digits, struct digits *d)
+{
+    uint64_t part[3] = {
+        eight_digits(digits / UINT64_C(10000000000000000)),
+        eight_digits(digits / 100000000 % 100000000),
+        eight_digits(digits % 100000000),
+    };
+    int first = 0, last = 2;
+    for (int i = 0; i < 3; i++)
+        put_eight(d->text + 8 * i, part[i]);
+    while (part[first] == 0)
+        first++;
+    while (part[last] == 0)
+        last--;
+    d->first = 8 * first + __builtin_ctzll(part[first]) / 8;
+    d->n = 8 * last + 7 - __builtin_clzll(part[last]) / 8 - d->first + 1;
 }
 
 /* A number of at most three digits. */
@@ -158,22 +179,24 @@ static char *write_exponent(char *p, int e)
 
 static char *append(char *p, const char *bytes, int n)
 {
-    memcpy(p, bytes, (size_t)n);
+    memcpy(p, bytes, TEXT_BYTES); /* of a fixed length, so without a call */
     return p + n;
 }
 
 static char *zeros(char *p, int n)
 {
-    memset(p, '0', (size_t)n);
+    memset(p, '0', TEXT_BYTES);
     return p + n;
 }
 
 /* Lays out the digits: 0.00123, 12.3, 12300.0 or 1.23e45. */
-static char *lay_out(struct decimal d, char *p)
+static char *lay_out(struct decimal number, char *p)
 {
-    char digits[DIGITS_MAX + 3] = "";
-    int n = write_digits(&d, digits);
-    int e = d.exponent + n - 1; /* of the first digit */
+    struct digits d;
+    write_digits(number.digits, &d);
+    const char *digits = d.text + d.first;
+    int n = d.n;
+    int e = number.exponent + TEXT_BYTES - 1 - d.first; /* of the first */
     if (e < PLAIN_MIN || e > PLAIN_MAX) {
         *p++ = digits[0];
         if (n > 1)
@@ -181,24 +204,29 @@ static char *lay_out(struct decimal d, char *p)
         return write_exponent(append(p, digits + 1, n - 1), e);
     }
     if (e < 0) {
-        p = zeros(append(p, "0.", 2), -e - 1);
-        return append(p, digits, n);
+        *p++ = '0';
+        *p++ = '.';
+        return append(zeros(p, -e - 1), digits, n);
     }
-    if (n <= e + 1)
-        return append(zeros(append(p, digits, n), e + 1 - n), ".0", 2);
+    if (n <= e + 1) {
+        p = zeros(append(p, digits, n), e + 1 - n);
+        *p++ = '.';
+        *p++ = '0';
+        return p;
+    }
     p = append(p, digits, e + 1);
     *p++ = '.';
     return append(p, digits + e + 1, n - e - 1);
 }
 
-static size_t write(double x, bool single, char *out)
+INLINE size_t write(double x, bool single, char *out)
 {
     char *p = out;
     if (signbit(x))
         *p++ = '-';
     x = fabs(x);
     if (x == 0)
-        p = append(p, "0.0", 3);
+        p = stpcpy(p, "0.0");
     else if (x < INTEGRAL_MAX && !single && x == (double)(uint64_t)x)
         p = lay_out((struct decimal){(uint64_t)x, 0}, p);
     else

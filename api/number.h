@@ -4,14 +4,14 @@
 
 #include <stddef.h>
 
-enum { NUMBER_BYTES = 32 };
+enum { NUMBER_BYTES = 64 };
 
 /*
  * The shortest decimal form that reads back to the same bits, the nearest to
  * x among those of that length.  It always has a point or an exponent, so
  * that typed readers take 1.0 for a double and -0.0 keeps its sign.
  *   x    finite
- *   out  NUMBER_BYTES bytes, terminated
+ *   out  NUMBER_BYTES bytes: the number, terminated, and room to work
  * Returns the length without the terminator.
  */
 size_t number_write(double x, char *out);
