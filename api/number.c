@@ -152,11 +152,11 @@ static void write_digits(uint64_t digits, struct digits *d)
         eight_digits(digits % 100000000),
     };
     int first = 0, last = 2;
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++)
         put_eight(d->text + 8 * i, part[i]);
-    while (part[first] == 0)
+    while (first < 2 && part[first] == 0)
         first++;
-    while (part[last] == 0)
+    while (last > 0 && part[last] == 0)
         last--;
     d->first = 8 * first + __builtin_ctzll(part[first]) / 8;
     d->n = 8 * last + 7 - __builtin_clzll(part[last]) / 8 - d->first + 1;

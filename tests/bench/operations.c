@@ -120,8 +120,10 @@ static double measure(struct bench *b, const struct load *load)
     double ns[ROUNDS];
     if (run_once(b, load, &parallel_serial) < 0)
         return -1;
-    if (b->rows)
-        return run_some(b, load, &parallel_serial);
+    if (b->rows) /* who asks repeats; the first is still a warming up */
+        return run_some(b, load, &parallel_serial) < 0
+                   ? -1
+                   : run_some(b, load, &parallel_serial);
     for (size_t i = 0; i < ROUNDS; i++)
         ns[i] = run_some(b, load, &parallel_serial);
     return median(ns);

@@ -6,6 +6,7 @@ BENCH is the program that tests/bench/operations.c becomes.  Both run in turn,
 float32 on one thread, in time of the processor; ratios are medians over the
 rounds.  Where PyTorch is not installed it says so.
 """
+import math
 import statistics
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def make_boxes(torch, n):
     return torch.cat([corner, corner + 1 + 99 * torch.rand(n, 2)], 1)
 
 
+def balanced_l1(torch, x, target):
+    """Libra R-CNN's loss with its own constants, as tensor operations."""
+    alpha, gamma, beta = 0.5, 1.5, 1.0
+    b = math.exp(gamma / alpha) - 1
+    d = (x - target).abs()
+    inside = alpha / b * (b * d + 1) * torch.log(b * d / beta + 1) - alpha * d
+    outside = gamma * d + gamma / b - alpha * beta
+    return torch.where(d < beta, inside, outside).mean()
+
+
+def ghm_c(torch, x, target, bins=10):
+    """GHM-C: weights by the density of the gradient, bin after bin."""
+    g = (x.detach().sigmoid() - target).abs()
+    weights, filled = torch.zeros_like(x), 0
+    for i in range(bins):
+        inside = (g >= i / bins) & (g < (i + 1) / bins + 1e-6 * (i == bins - 1))
+        count = int(inside.sum())
+        if count:
+            weights[inside] = x.numel() / count
+            filled += 1
+    return torch.nn.functional.binary_cross_entropy_with_logits(
+        x, target, weights / max(filled, 1))
+
+
 def other_cases(torch, torchvision):
     """Matrices, suppression and losses."""
     ops = torchvision.ops
@@ -89,11 +114,15 @@ def other_cases(torch, torchvision):
     logits = (torch.rand(LARGE) * 8 - 4).requires_grad_()
     classes = (torch.rand(LARGE) > 0.83).float()
 
-    def focal():
-        loss = ops.sigmoid_focal_loss(logits, classes, reduction="mean")
-        torch.autograd.grad(loss, logits)
-    cases = {"nms of boxes": (lambda: ops.nms(many, scores, 0.5), NMS_BOXES),
-             "focal, gradient": (focal, LARGE)}
+    losses = {
+        "focal": lambda: ops.sigmoid_focal_loss(logits, classes,
+                                                reduction="mean"),
+        "balanced_l1": lambda: balanced_l1(torch, logits, classes),
+        "ghm_c": lambda: ghm_c(torch, logits, classes)}
+    cases = {"nms of boxes": (lambda: ops.nms(many, scores, 0.5), NMS_BOXES)}
+    for name, loss in losses.items():
+        cases[f"{name}, gradient"] = (
+            lambda loss=loss: torch.autograd.grad(loss(), logits), LARGE)
     for name, function in (("iou", "box_iou"),
                            ("giou", "generalized_box_iou"),
                            ("diou", "distance_box_iou"),
