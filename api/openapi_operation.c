@@ -40,8 +40,7 @@ static const struct tensor_schema result = {
 /* Flags come back as 0 and 1. */
 static const struct tensor_schema *output_schema(const struct op_port *port)
 {
-    bool whole = port->kind == OP_INDEX || port->kind == OP_FLAG;
-    return whole ? &inputs[OP_INDEX] : &result;
+    return op_is_integer(port) ? &inputs[OP_INDEX] : &result;
 }
 
 /* Whether a row has a port of this schema. */

@@ -134,6 +134,7 @@ static int read_wanted(const json_t *v, const struct at *at,
     if (call->op->stats)
         names[n++] = "stats";
     if (!v) {
+        call->unasked = true;
         size_t value = op_output_row(call->op, "value");
         for (size_t i = 0; i < outputs; i++)
             call->want[i] = value == SIZE_MAX || i == value;
@@ -204,10 +205,9 @@ static void take_inputs(const struct operation_inputs *inputs,
     memcpy(req->call.in, inputs->in, sizeof(inputs->in));
     memcpy(req->flat, inputs->flat, sizeof(inputs->flat));
     for (size_t i = 0; i < op_inputs(op); i++) {
-        bool integers = op->in[i].kind == OP_INDEX || op->in[i].kind == OP_FLAG;
         if (!req->call.in[i].data)
             check_optional(&op->in[i], at, err);
-        else if (req->call.type == OP_FLOAT32 && !integers)
+        else if (req->call.type == OP_FLOAT32 && !op_is_integer(&op->in[i]))
             narrow(&req->call.in[i]);
     }
 }

@@ -5,18 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_integer(const struct op_port *port)
-{
-    return port->kind == OP_INDEX || port->kind == OP_FLAG;
-}
-
-static double real_at(const struct op_call *call, const struct op_tensor *t,
-                      size_t i)
-{
-    return call->type == OP_FLOAT32 ? (double)((const float *)t->data)[i]
-                                    : ((const double *)t->data)[i];
-}
-
 /* One output on its way out. */
 struct source {
     struct json_out *out;
@@ -42,7 +30,7 @@ static void write_element(struct source *s)
         out_integer(s->out, ((const int64_t *)s->t->data)[i]);
         return;
     }
-    double x = real_at(&s->req->call, s->t, i);
+    double x = op_real_at(&s->req->call, s->t, i);
     if (!isfinite(x))
         write_nonfinite(s, x);
     else if (s->req->call.type == OP_FLOAT32)
@@ -87,7 +75,7 @@ static size_t write_tensor(struct json_out *out,
     struct source s = {.out = out,
                        .req = req,
                        .t = &req->call.out[i],
-                       .integers = is_integer(&req->call.op->out[i])};
+                       .integers = op_is_integer(&req->call.op->out[i])};
     out_key(out, req->call.op->out[i].name);
     if (req->flat[0])
         write_flat(&s);
@@ -194,7 +182,7 @@ static int fail_result(const struct operation_request *req,
     return api_fail(err, PROBLEM_NON_FINITE, pointer,
                     "the result %s%s is %g, and \"nonfinite\" is \"error\"",
                     req->call.op->out[output].name, at,
-                    real_at(&req->call, t, element));
+                    op_real_at(&req->call, t, element));
 }
 
 int operation_check_results(const struct operation_request *req,
@@ -204,10 +192,10 @@ int operation_check_results(const struct operation_request *req,
     if (req->nonfinite != NONFINITE_ERROR)
         return 0;
     for (size_t i = 0; i < op_outputs(call->op); i++) {
-        if (!call->want[i] || is_integer(&call->op->out[i]))
+        if (!call->want[i] || op_is_integer(&call->op->out[i]))
             continue;
         for (size_t k = 0; k < call->out[i].n; k++)
-            if (!isfinite(real_at(call, &call->out[i], k)))
+            if (!isfinite(op_real_at(call, &call->out[i], k)))
                 return fail_result(req, at, i, k, err);
     }
     return 0;

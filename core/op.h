@@ -124,6 +124,7 @@ struct op_call {
     double param[OP_PARAMS_MAX];
     struct op_tensor in[OP_INPUTS_MAX];
     bool want[OP_OUTPUTS_MAX], want_stats;
+    bool unasked; /* nobody said what to want: op->shape may add to it */
     struct op_tensor out[OP_OUTPUTS_MAX];
     struct op_samples *samples; /* losses: fill it; NULL = not wanted */
     struct op_fact fact[OP_FACTS_MAX];
@@ -211,6 +212,20 @@ int op_check_kind(const struct op_call *call, size_t input, size_t from,
 
 /* Fills outputs and, where wanted, facts.  -1 when mem is spent. */
 int op_call_run(struct op_call *call) __attribute__((warn_unused_result));
+
+/* Whether a port's elements are int64_t, and not `real`. */
+static inline bool op_is_integer(const struct op_port *port)
+{
+    return port->kind == OP_INDEX || port->kind == OP_FLAG;
+}
+
+/* Element i of a tensor of call whose elements are `real`. */
+static inline double op_real_at(const struct op_call *call,
+                                const struct op_tensor *t, size_t i)
+{
+    return call->type == OP_FLOAT32 ? (double)((const float *)t->data)[i]
+                                    : ((const double *)t->data)[i];
+}
 
 /* How many of each a row has. */
 size_t op_inputs(const struct op *op);

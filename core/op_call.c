@@ -24,7 +24,7 @@ void op_call_init(struct op_call *call, const struct op *op, enum op_type type,
 static size_t element_bytes(const struct op_call *call,
                             const struct op_port *port)
 {
-    if (port->kind == OP_INDEX || port->kind == OP_FLAG)
+    if (op_is_integer(port))
         return sizeof(int64_t);
     return call->type == OP_FLOAT32 ? sizeof(float) : sizeof(double);
 }
@@ -200,13 +200,6 @@ static int bind(struct op_call *c, struct op_fault *fault)
     return c->op->shape ? c->op->shape(c, fault) : 0;
 }
 
-static double real_at(const struct op_call *c, size_t input, size_t i)
-{
-    const void *data = c->in[input].data;
-    return c->type == OP_FLOAT32 ? (double)((const float *)data)[i]
-                                 : ((const double *)data)[i];
-}
-
 /* A float may be infinite where the number that was sent is not. */
 static const char *as_type(const struct op_call *c)
 {
@@ -217,7 +210,7 @@ static int check_numbers(const struct op_call *c, size_t input, size_t from,
                          double lo, double hi, struct op_fault *fault)
 {
     for (size_t i = from; i < c->in[input].n; i++) {
-        double x = real_at(c, input, i);
+        double x = op_real_at(c, &c->in[input], i);
         if (x >= lo && x <= hi)
             continue;
         if (lo == -DBL_MAX)
@@ -294,7 +287,7 @@ static int check_boxes(const struct op_call *c, size_t input, size_t from,
     for (size_t i = from / 4 * 4; i < c->in[input].n; i += 4) {
         double b[4];
         for (size_t k = 0; k < 4; k++)
-            b[k] = real_at(c, input, i + k);
+            b[k] = op_real_at(c, &c->in[input], i + k);
         const char *code = box_fault(b, corners, &at);
         if (code && i + at >= from)
             return fail_box(c, fault, input, i + at, b, corners, code);

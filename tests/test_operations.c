@@ -87,6 +87,20 @@ static const struct {
      "{\"operation\":\"activations/relu\",\"parameters\":{\"channel_axis\":null"
      "},\"dtype\":\"float64\",\"outputs\":{\"value\":[\"NaN\",\"Infinity\"]},"
      "\"nonfinite_count\":2}"},
+    /* what belongs together comes together, also unasked */
+    {"/v1/boxes/iou",
+     "{\"inputs\":{\"boxes_a\":[[0,0,2,2]],\"boxes_b\":[[0,0,4,4],[0,0,2,2]]},"
+     "\"parameters\":{\"top_k\":1}}",
+     "{\"operation\":\"boxes/"
+     "iou\",\"parameters\":{\"format\":\"xyxy\",\"mode\":"
+     "\"matrix\",\"eps\":0,\"top_k\":1},\"dtype\":\"float64\",\"outputs\":"
+     "{\"value\":[[1]],\"indices\":[[1]]}}"},
+    {"/v1/boxes/assign",
+     "{\"inputs\":{\"anchors\":[[0,0,2,2],[9,9,10,10]],\"boxes\":[[0,0,2,2]]}}",
+     "{\"operation\":\"boxes/assign\",\"parameters\":{\"format\":\"xyxy\","
+     "\"positive_iou\":0.7,\"negative_iou\":0.3,\"force_match\":true},"
+     "\"dtype\":\"float64\",\"outputs\":{\"labels\":[1,0],\"matched\":[0,-1],"
+     "\"value\":[1,0]}}"},
     {"/v1/losses/mse", "{\"inputs\":{\"input\":[1,2],\"target\":[0,0]}}",
      "{\"operation\":\"losses/mse\",\"parameters\":{\"reduction\":\"mean\","
      "\"avg_factor\":null},\"dtype\":\"float64\",\"outputs\":{\"value\":2.5}}"},

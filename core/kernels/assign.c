@@ -203,6 +203,15 @@ static int check(const struct op_call *c, struct op_fault *fault)
     return 0;
 }
 
+/* An assignment is all three. */
+static int shape(struct op_call *c, struct op_fault *fault)
+{
+    (void)fault;
+    if (c->unasked)
+        c->want[LABELS] = c->want[MATCHED] = c->want[VALUE] = true;
+    return 0;
+}
+
 const struct op NAME(assign)[] = {
     {.group = "boxes",
      .name = "assign",
@@ -258,6 +267,7 @@ const struct op NAME(assign)[] = {
                 .max = 1,
                 .doc = "whether the anchors that come closest to a box are "
                        "objects whatever their IoU"}},
+     .shape = shape,
      .check = check,
      .run = run},
     {.name = NULL},

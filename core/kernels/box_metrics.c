@@ -300,6 +300,8 @@ static int shape(struct op_call *c, struct op_fault *fault)
 {
     size_t n = c->in[BOXES_A].dim[0], m = c->in[BOXES_B].dim[0];
     bool few = !isnan(c->param[TOP_K]);
+    if (few && c->unasked) /* the values alone would not say whose they are */
+        c->want[INDICES] = true;
     if (c->want[INDICES] && !few)
         return op_fail_param(fault, TOP_K,
                              "is null, the output \"indices\" needs it");
