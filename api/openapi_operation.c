@@ -211,7 +211,6 @@ static void write_inputs(struct json_out *out, const struct op *op)
 
 static void write_wanted(struct json_out *out, const struct op *op)
 {
-    bool has_value = op_output_row(op, "value") != SIZE_MAX;
     openapi_text(out, "'outputs':{'type':'array','items':{'enum':[");
     for (size_t i = 0; i < op_outputs(op); i++)
         out_string(out, op->out[i].name);
@@ -219,7 +218,7 @@ static void write_wanted(struct json_out *out, const struct op *op)
         out_string(out, "stats");
     openapi_text(out, "]},'default':[");
     for (size_t i = 0; i < op_outputs(op); i++)
-        if (!has_value || strcmp(op->out[i].name, "value") == 0)
+        if (op_is_unasked(op, i))
             out_string(out, op->out[i].name);
     openapi_text(out, "]}");
 }

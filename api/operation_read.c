@@ -135,9 +135,8 @@ static int read_wanted(const json_t *v, const struct at *at,
         names[n++] = "stats";
     if (!v) {
         call->unasked = true;
-        size_t value = op_output_row(call->op, "value");
         for (size_t i = 0; i < outputs; i++)
-            call->want[i] = value == SIZE_MAX || i == value;
+            call->want[i] = op_is_unasked(call->op, i);
         return 0;
     }
     if (read_array(v, at, err))

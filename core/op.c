@@ -123,3 +123,9 @@ size_t op_output_row(const struct op *op, const char *name)
             return i;
     return SIZE_MAX;
 }
+
+bool op_is_unasked(const struct op *op, size_t i)
+{
+    size_t value = op_output_row(op, "value");
+    return i == value || value == SIZE_MAX || op->out[i].unasked;
+}

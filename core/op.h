@@ -49,6 +49,7 @@ struct op_port {
     const char *shape;
     enum op_kind kind;
     bool optional; /* inputs: may be missing */
+    bool unasked;  /* outputs: see op_is_unasked */
     /*
      * Outputs: 1 + the row of the input that this is the gradient of: the
      * derivative of the sum of "value" (times grad_output, where that is
@@ -231,6 +232,12 @@ static inline double op_real_at(const struct op_call *call,
 size_t op_inputs(const struct op *op);
 size_t op_outputs(const struct op *op);
 size_t op_params(const struct op *op);
+
+/*
+ * Whether output i is answered when no outputs are named: "value", what is
+ * marked as unasked, and everything of a row without "value".
+ */
+bool op_is_unasked(const struct op *op, size_t i);
 
 /* The row of a parameter or port by name; SIZE_MAX if there is none. */
 size_t op_param_row(const struct op *op, const char *name);

@@ -203,15 +203,6 @@ static int check(const struct op_call *c, struct op_fault *fault)
     return 0;
 }
 
-/* An assignment is all three. */
-static int shape(struct op_call *c, struct op_fault *fault)
-{
-    (void)fault;
-    if (c->unasked)
-        c->want[LABELS] = c->want[MATCHED] = c->want[VALUE] = true;
-    return 0;
-}
-
 const struct op NAME(assign)[] = {
     {.group = "boxes",
      .name = "assign",
@@ -237,10 +228,12 @@ const struct op NAME(assign)[] = {
      .out = {{.name = "labels",
               .shape = "n",
               .kind = OP_INDEX,
+              .unasked = true,
               .doc = "1 an object, 0 background, -1 neither: leave it out"},
              {.name = "matched",
               .shape = "n",
               .kind = OP_INDEX,
+              .unasked = true,
               .doc = "of anchors with label 1 the row of the box of highest "
                      "IoU, the first of equal ones; else -1"},
              {.name = "value",
@@ -267,7 +260,6 @@ const struct op NAME(assign)[] = {
                 .max = 1,
                 .doc = "whether the anchors that come closest to a box are "
                        "objects whatever their IoU"}},
-     .shape = shape,
      .check = check,
      .run = run},
     {.name = NULL},
