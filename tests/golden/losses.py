@@ -56,6 +56,12 @@ REGRESSIONS = {
 }
 
 
+def beside(kink):
+    """Differences just on either side of where a loss changes its form."""
+    return [s * kink * (1 + d) for s in (1, -1)
+            for d in (-2 ** -7, -2 ** -20, 2 ** -20, 2 ** -7)]
+
+
 def regressions():
     for name, (f, parameters) in REGRESSIONS.items():
         for p in parameters:
@@ -73,6 +79,12 @@ def regressions():
             for reduction in ("none", "mean"):
                 loss(name, pairwise(f), edge, {**p, "reduction": reduction},
                      **more)
+            kink = p.get("beta", p.get("delta", 1))
+            if kink:
+                near = beside(kink)
+                loss(name, pairwise(f),
+                     {"input": near, "target": [0] * len(near)},
+                     {**p, "reduction": "none"}, **more)
 
 
 def kl_div(x, t, p):
@@ -101,7 +113,9 @@ def kl_box(name="kl_box"):
             {"input": X, "target": T, "log_variance": a, "weight": w}
             for w in WEIGHTS] + [
             {"input": [0, 1, 5, 1e-20, 1e10], "target": [0, 0, 3, 0, 0],
-             "log_variance": [-20, 0, 40, 1, 30]}]:
+             "log_variance": [-20, 0, 40, 1, 30]},
+            {"input": beside(1), "target": [0] * 8,
+             "log_variance": [0.5] * 8}]:
         for p in ({"reduction": "none"}, {}, {"reduction": "sum"},
                   {"avg_factor": 1.5}):
             dims = shape(inputs["input"])
