@@ -50,7 +50,7 @@ CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined \
 LDFLAGS := -fsanitize=address,undefined
 endif
 
-PKGS := libmicrohttpd libuv jansson nettle
+PKGS := libmicrohttpd libuv jansson nettle zlib libzstd
 # asked once, and only by targets that build
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)

@@ -135,17 +135,29 @@ size_t accept_pick(const char *accept, const char *const *types, size_t n)
     return best;
 }
 
-bool content_is_json(const char *content_type)
+/* Whether the parameters that are left leave JSON in UTF-8. */
+static bool is_utf8(const char *rest, const char *end)
 {
-    const char *rest = content_type;
     struct piece piece, value;
-    if (!content_type)
-        return false;
-    const char *end = content_type + strlen(content_type);
-    if (!next_piece(&rest, end, ';', &piece) || !is(piece, "application/json"))
-        return false;
     while (next_piece(&rest, end, ';', &piece))
         if (parameter(piece, "charset", &value) && !is(value, "utf-8"))
             return false;
     return true;
+}
+
+size_t content_pick(const char *content_type, const char *const *types)
+{
+    const char *rest = content_type ? content_type : "";
+    const char *end = rest + strlen(rest);
+    struct piece piece;
+    bool any = next_piece(&rest, end, ';', &piece);
+    size_t row = 0;
+    while (types[row] && !(any && is(piece, types[row])))
+        row++;
+    bool json = types[row] && strcmp(types[row], "application/json") == 0;
+    if (!json || is_utf8(rest, end))
+        return row;
+    while (types[row])
+        row++;
+    return row;
 }

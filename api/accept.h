@@ -11,7 +11,10 @@
  */
 size_t accept_pick(const char *accept, const char *const *types, size_t n);
 
-/* Whether a Content-Type is application/json, in UTF-8 if it says. */
-bool content_is_json(const char *content_type);
+/*
+ * The row of the types, a list that NULL ends, that a Content-Type is; JSON
+ * only in UTF-8, if it says.  Their number if it is none of them, or NULL.
+ */
+size_t content_pick(const char *content_type, const char *const *types);
 
 #endif

@@ -6,6 +6,7 @@
 #include "api/operation.h"
 #include "api/route.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { RETRY_AFTER_S = 1 };
@@ -35,7 +36,9 @@ static void call_init(struct api_call *call, const struct api_env *env,
     call->res = res;
     call->err.n = 0;
     call->rest = "";
-    call->produces = NULL;
+    call->produces = call->consumes = NULL;
+    call->body = req->body;
+    call->body_len = req->body_len;
     json_out_init(&call->out, mem, query_has(req->query, "pretty"));
 }
 
@@ -111,24 +114,24 @@ static api_handler *handler_of(const struct api_call *call,
 
 static int check_accept(struct api_call *call, const struct route *route)
 {
-    char plain[TYPES_MAX][64];
+    char plain[TYPES_MAX][64], all[TYPES_MAX * 64] = "";
     const char *types[TYPES_MAX];
-    for (size_t i = 0; i < route->n_produces; i++) {
-        size_t n = strcspn(route->produces[i], ";");
-        memcpy(plain[i], route->produces[i], n);
-        plain[i][n] = '\0';
-        types[i] = plain[i];
+    size_t n = 0, len = 0;
+    for (; n < TYPES_MAX && route->produces[n]; n++) {
+        snprintf(plain[n], sizeof(plain[n]), "%.*s",
+                 (int)strcspn(route->produces[n], ";"), route->produces[n]);
+        types[n] = plain[n];
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
+                                n ? " or " : "", plain[n]);
     }
-    size_t row = accept_pick(call->req->accept, types, route->n_produces);
-    if (row < route->n_produces) {
+    size_t row = accept_pick(call->req->accept, types, n);
+    if (row < n) {
         call->produces = route->produces[row];
         return 0;
     }
     return api_fail(&call->err, PROBLEM_NOT_ACCEPTABLE, NULL,
-                    "Accept is \"%.100s\"; this path answers %s%s%s",
-                    call->req->accept, types[0],
-                    route->n_produces > 1 ? " or " : "",
-                    route->n_produces > 1 ? types[1] : "");
+                    "Accept is \"%.100s\"; this path answers %s",
+                    call->req->accept, all);
 }
 
 static int body_too_large(struct api_call *call)
@@ -137,23 +140,46 @@ static int body_too_large(struct api_call *call)
                     "the limit is %zu bytes", call->env->body_bytes_max);
 }
 
+/* The types of route as Accept-Post lists them. */
+static const char *list_types(const struct route *route, struct arena *mem)
+{
+    struct json_out list;
+    json_out_init(&list, mem, false);
+    for (size_t i = 0; route->consumes[i]; i++)
+        out_format(&list, "%s%s", i ? ", " : "", route->consumes[i]);
+    out_bytes(&list, "", 1);
+    return list.failed ? route->consumes[0] : list.text;
+}
+
+static int check_type(struct api_call *call, const struct route *route)
+{
+    const char *type = call->req->content_type;
+    size_t row = content_pick(type, route->consumes);
+    if (!type && route->untyped)
+        row = 0;
+    call->consumes = route->consumes[row];
+    if (call->consumes)
+        return 0;
+    return api_fail(
+        &call->err, PROBLEM_MEDIA_TYPE, NULL,
+        "Content-Type is %s%.100s%s; send %s%s", type ? "\"" : "",
+        type ? type : "missing", type ? "\"" : "", call->res->accept_post,
+        strcmp(route->consumes[0], "application/json") == 0 ? ", JSON in UTF-8"
+                                                            : "");
+}
+
 /* The head of a request with a body. */
-static int check_body(struct api_call *call)
+static int check_body(struct api_call *call, const struct route *route)
 {
     const struct api_request *req = call->req;
-    call->res->accept_post = "application/json";
+    call->res->accept_post = list_types(route, call->mem);
     if (req->content_encoding && strcmp(req->content_encoding, "identity") != 0)
         return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
                         "Content-Encoding is \"%.60s\"; this version reads "
                         "bodies that are not encoded",
                         req->content_encoding);
-    if (!content_is_json(req->content_type))
-        return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
-                        "Content-Type is %s%.100s%s; send application/json in "
-                        "UTF-8",
-                        req->content_type ? "\"" : "",
-                        req->content_type ? req->content_type : "missing",
-                        req->content_type ? "\"" : "");
+    if (check_type(call, route))
+        return -1;
     if (req->length_known && req->content_length > call->env->body_bytes_max)
         return body_too_large(call);
     call->res->accept_post = NULL;
@@ -176,16 +202,16 @@ static int check_head(struct api_call *call, const struct route *route)
     if (!route)
         return no_such_path(call);
     if (!handler_of(call, route) && !is_method(call, "OPTIONS")) {
-        call->res->allow = route->allow;
+        call->res->allow = route_allow(route);
         return api_fail(&call->err, PROBLEM_METHOD, NULL,
                         "%.20s is not a method of this path; it has %s",
-                        call->req->method, route->allow);
+                        call->req->method, route_allow(route));
     }
     if (is_method(call, "OPTIONS"))
         return 0;
     if (check_accept(call, route))
         return -1;
-    return is_method(call, "POST") ? check_body(call) : 0;
+    return is_method(call, "POST") ? check_body(call, route) : 0;
 }
 
 bool api_admit(const struct api_env *env, const struct api_request *req,
@@ -214,7 +240,7 @@ void api_answer(const struct api_env *env, const struct api_request *req,
     }
     if (is_method(&call, "OPTIONS")) {
         res->status = 204;
-        res->allow = route->allow;
+        res->allow = route_allow(route);
         return;
     }
     call.rest = route_rest(route, req->path);

@@ -28,7 +28,8 @@ struct api_request {
     const char *method;
     const char *path;  /* without the query */
     const char *query; /* after the '?', or "" */
-    const char *accept, *content_type, *content_encoding;
+    const char *accept, *accept_encoding, *content_type, *content_encoding;
+    const char *header_length; /* Inference-Header-Content-Length */
     const char *request_id;
     const char *if_none_match;
     bool length_known; /* content_length was sent */
@@ -39,12 +40,16 @@ struct api_request {
 
 struct api_response {
     int status;
-    const char *content_type; /* static; NULL = no body */
-    const char *allow;        /* methods of the path, for Allow */
-    const char *accept_post;  /* for Accept-Post, or NULL */
-    const char *etag;         /* for ETag, or NULL */
-    int retry_after_s;        /* for Retry-After, or 0 */
-    char *body;               /* in the arena */
+    const char *content_type;     /* static; NULL = no body */
+    const char *allow;            /* methods of the path, for Allow */
+    const char *accept_post;      /* for Accept-Post, or NULL */
+    const char *etag;             /* for ETag, or NULL */
+    const char *content_encoding; /* of the body, or NULL */
+    const char *vary;             /* for Vary, or NULL */
+    const char
+        *header_length; /* for Inference-Header-Content-Length, or NULL */
+    int retry_after_s;  /* for Retry-After, or 0 */
+    char *body;         /* in the arena */
     size_t body_len;
     double parse_ms, compute_ms, encode_ms; /* for Server-Timing; 0 = none */
 };

@@ -66,7 +66,7 @@ int batch_post(struct api_call *call)
     struct at at = {NULL, members[0], 0};
     struct operation_times times = {0, 0, 0};
     const json_t *doc =
-        json_read(call->req->body, call->req->body_len, call->mem, &call->err);
+        json_read(call->body, call->body_len, call->mem, &call->err);
     if (!doc || read_object(doc, NULL, &call->err) ||
         read_known(doc, NULL, members, 1, &call->err))
         return -1;

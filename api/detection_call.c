@@ -26,8 +26,8 @@ int detection_evaluate(struct api_call *call)
                         "no memory for the request");
     detection_request_init(req);
     double start = clock_ms();
-    int rc = decode_body(call->req->body, call->req->body_len, req, call->mem,
-                         &call->err);
+    int rc =
+        decode_body(call->body, call->body_len, req, call->mem, &call->err);
     double parsed = clock_ms();
     call->res->parse_ms = parsed - start;
     if (rc || check_text(call, req, &call->err) ||

@@ -307,7 +307,7 @@ static void write_types(struct json_out *out, const struct route *r)
     char type[NAME_BYTES];
     out_key(out, "content");
     out_open(out, '{');
-    for (size_t i = 0; i < r->n_produces; i++) {
+    for (size_t i = 0; r->produces[i]; i++) {
         const char *gives = route_words(r)->gives;
         snprintf(type, sizeof(type), "%.*s", (int)strcspn(r->produces[i], ";"),
                  r->produces[i]);

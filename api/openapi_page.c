@@ -156,7 +156,7 @@ static void paths(struct json_out *out)
     for (size_t i = 0; i < n_routes; i++) {
         html(out, "<tr>");
         element(out, "th", routes[i].path);
-        element(out, "td", routes[i].allow);
+        element(out, "td", route_allow(&routes[i]));
         element(out, "td", route_words(&routes[i])->summary);
         html(out, "</tr>\n");
     }

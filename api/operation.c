@@ -188,10 +188,9 @@ int operation_answer(const struct operation_source *src,
 static int read_body(const struct api_call *call, struct operation_inputs *in,
                      struct operation_source *src, struct api_error *err)
 {
-    const struct api_request *req = call->req;
     const struct op *op = row_of(src->row);
-    struct span rest = {req->body, req->body_len};
-    if (operation_scan(req->body, req->body_len, op, call->mem, in, &rest))
+    struct span rest = {call->body, call->body_len};
+    if (operation_scan(call->body, call->body_len, op, call->mem, in, &rest))
         src->inputs = in;
     src->doc = json_read(rest.text, rest.len, call->mem, err);
     return src->doc ? 0 : -1;

@@ -5,38 +5,53 @@
 #include <string.h>
 
 #define JSON "application/json"
-#define TEXT "text/plain; charset=utf-8"
-#define HTML "text/html; charset=utf-8"
-#define READ "GET, HEAD, OPTIONS"
-#define WRITE "POST, OPTIONS"
 #define OPERATION "/v1/operations/{group}/{name}"
 #define RUN "/v1/{group}/{name}"
 
 /* Operations on bodies of this size take less than 100 us, mostly. */
 enum { SMALL_BYTES = 1024 };
 
+static const char *const json[] = {JSON, NULL};
+static const char *const text[] = {"text/plain; charset=utf-8", NULL};
+static const char *const html[] = {"text/html; charset=utf-8", NULL};
+static const char *const json_text[] = {JSON, "text/plain; charset=utf-8",
+                                        NULL};
+
 const struct route routes[] = {
-    {"/", READ, service_guide, NULL, {TEXT}, 1, 0, true},
-    {"/docs", READ, openapi_page, NULL, {HTML}, 1, 0, true},
-    {"/openapi.json", READ, openapi_document, NULL, {JSON}, 1, 0, true},
-    {"/livez", READ, service_live, NULL, {JSON}, 1, 0, false},
-    {"/healthz", READ, service_live, NULL, {JSON}, 1, 0, false},
-    {"/readyz", READ, service_ready, NULL, {JSON}, 1, 0, false},
-    {"/version", READ, service_version, NULL, {JSON}, 1, 0, false},
-    {"/v1", READ, service_document, NULL, {JSON}, 1, 0, false},
-    {"/problems/{name}", READ, service_problem, NULL, {TEXT}, 1, 0, true},
-    {"/v1/operations", READ, operation_list, NULL, {JSON}, 1, 0, true},
-    {OPERATION, READ, operation_get, NULL, {JSON}, 1, 0, true},
-    {"/v1/detection/evaluate",
-     WRITE,
-     NULL,
-     detection_evaluate,
-     {JSON, TEXT},
-     2,
-     0, /* what it costs is in its parameters and outputs, not in its size */
-     false},
-    {"/v1/batch", WRITE, NULL, batch_post, {JSON}, 1, 0, false},
-    {RUN, WRITE, NULL, operation_post, {JSON}, 1, SMALL_BYTES, false},
+    {.path = "/", .get = service_guide, .produces = text, .tagged = true},
+    {.path = "/docs", .get = openapi_page, .produces = html, .tagged = true},
+    {.path = "/openapi.json",
+     .get = openapi_document,
+     .produces = json,
+     .tagged = true},
+    {.path = "/livez", .get = service_live, .produces = json},
+    {.path = "/healthz", .get = service_live, .produces = json},
+    {.path = "/readyz", .get = service_ready, .produces = json},
+    {.path = "/version", .get = service_version, .produces = json},
+    {.path = "/v1", .get = service_document, .produces = json},
+    {.path = "/problems/{name}",
+     .get = service_problem,
+     .produces = text,
+     .tagged = true},
+    {.path = "/v1/operations",
+     .get = operation_list,
+     .produces = json,
+     .tagged = true},
+    {.path = OPERATION, .get = operation_get, .produces = json, .tagged = true},
+    /* what it costs is in its parameters and outputs, not in its size */
+    {.path = "/v1/detection/evaluate",
+     .post = detection_evaluate,
+     .produces = json_text,
+     .consumes = json},
+    {.path = "/v1/batch",
+     .post = batch_post,
+     .produces = json,
+     .consumes = json},
+    {.path = RUN,
+     .post = operation_post,
+     .produces = json,
+     .consumes = json,
+     .inline_bytes_max = SMALL_BYTES},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 
@@ -62,6 +77,11 @@ static bool is_there(const struct route *route, const char *path)
 {
     return route->post != operation_post ||
            operation_find(route_rest(route, path)) != SIZE_MAX;
+}
+
+const char *route_allow(const struct route *route)
+{
+    return route->get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
 }
 
 const char *route_rest(const struct route *route, const char *path)

@@ -16,22 +16,28 @@ struct api_call {
     struct api_error err;
     const char *rest;     /* of the path, from the route's first '{' on */
     const char *produces; /* the type that Accept picked */
+    const char *consumes; /* the type of the body */
+    const char *body;     /* of the request, decoded */
+    size_t body_len;
 };
 
 /* Writes the answer to call->out; -1 with call->err set if it cannot. */
 typedef int api_handler(struct api_call *call);
 
-enum { TYPES_MAX = 2 };
+enum { TYPES_MAX = 4 };
 
 struct route {
-    const char *path;  /* "{name}" stands for any one segment */
-    const char *allow; /* its methods */
+    const char *path; /* "{name}" stands for any one segment */
     api_handler *get, *post;
-    const char *produces[TYPES_MAX]; /* preferred first */
-    size_t n_produces;
-    size_t inline_bytes_max; /* of the body; larger ones go to a worker */
-    bool tagged;             /* the answer has an ETag: it seldom changes */
+    const char *const *produces; /* preferred first; NULL ends them */
+    const char *const *consumes; /* types of the body, likewise */
+    size_t inline_bytes_max;     /* of the body; larger ones go to a worker */
+    bool tagged;                 /* the answer has an ETag: it seldom changes */
+    bool untyped; /* a body without Content-Type is the first of consumes */
 };
+
+/* Its methods, for Allow. */
+const char *route_allow(const struct route *route);
 
 extern const struct route routes[];
 extern const size_t n_routes;

@@ -81,7 +81,7 @@ static void write_links(struct json_out *out)
     for (size_t i = 0; i < n_routes; i++) {
         out_open(out, '{');
         out_member_string(out, "href", routes[i].path);
-        out_member_string(out, "methods", routes[i].allow);
+        out_member_string(out, "methods", route_allow(&routes[i]));
         out_close(out, '}');
     }
     out_close(out, ']');

@@ -56,8 +56,10 @@ int request_read_head(struct request *r, const char *method, const char *target,
         .path = r->target,
         .query = query ? query : "",
         .accept = header(r, "Accept"),
+        .accept_encoding = header(r, "Accept-Encoding"),
         .content_type = header(r, "Content-Type"),
         .content_encoding = header(r, "Content-Encoding"),
+        .header_length = header(r, "Inference-Header-Content-Length"),
         .request_id = r->id,
         .if_none_match = header(r, "If-None-Match"),
         .length_known = length,
@@ -150,6 +152,9 @@ enum MHD_Result request_send(struct request *r)
     add_header(response, "Allow", res->allow);
     add_header(response, "Accept-Post", res->accept_post);
     add_header(response, "ETag", res->etag);
+    add_header(response, "Content-Encoding", res->content_encoding);
+    add_header(response, "Vary", res->vary);
+    add_header(response, "Inference-Header-Content-Length", res->header_length);
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Content-Security-Policy",
                "default-src 'none'; style-src 'unsafe-inline'; "
