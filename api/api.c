@@ -221,7 +221,9 @@ bool api_admit(const struct api_env *env, const struct api_request *req,
     struct api_call call;
     const struct route *found = route_find(req->path);
     call_init(&call, env, req, mem, res);
-    route->inline_bytes_max = found ? found->inline_bytes_max : 0;
+    *route = (struct api_route){0};
+    if (found)
+        *route = (struct api_route){found->inline_bytes_max, found->in_pieces};
     if (check_head(&call, found) == 0)
         return true;
     answer_error(&call);

@@ -23,6 +23,12 @@ struct api_env {
     bool draining; /* shutting down: not ready for new work */
 };
 
+/* A piece of a text or body. */
+struct span {
+    const char *text;
+    size_t len;
+};
+
 /* Strings are borrowed; a header that was not sent is NULL. */
 struct api_request {
     const char *method;
@@ -34,8 +40,9 @@ struct api_request {
     const char *if_none_match;
     bool length_known; /* content_length was sent */
     size_t content_length;
-    const char *body; /* of the whole request */
+    const char *body; /* of the whole request, unless intake has it */
     size_t body_len;
+    struct api_intake *intake;
 };
 
 struct api_response {
@@ -57,6 +64,7 @@ struct api_response {
 /* The route that a path leads to: what the server must know of it. */
 struct api_route {
     size_t inline_bytes_max; /* bodies beyond this are work for a worker */
+    bool in_pieces;          /* the body may go to an intake while it comes */
 };
 
 /*
@@ -67,6 +75,19 @@ struct api_route {
 bool api_admit(const struct api_env *env, const struct api_request *req,
                struct arena *mem, struct api_route *route,
                struct api_response *res) __attribute__((warn_unused_result));
+
+/*
+ * A body that is read while it comes: made when the first piece is there, fed
+ * with pieces in their order, then given to api_answer as req->intake, and
+ * released.  It uses mem and env->par, and belongs to one thread at a time.
+ * NULL when mem is spent.
+ */
+struct api_intake *api_intake_new(const struct api_env *env,
+                                  const struct api_request *req,
+                                  struct arena *mem);
+void api_intake_take(struct api_intake *intake, const struct span *piece,
+                     size_t n);
+void api_intake_free(struct api_intake *intake);
 
 /* Answers an admitted request; cannot fail, as an error is an answer too. */
 void api_answer(const struct api_env *env, const struct api_request *req,

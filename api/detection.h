@@ -41,23 +41,24 @@ struct detection_request {
 void detection_request_init(struct detection_request *req);
 
 /*
- * The one small interface to reading: bytes to columns.  Each fills its part
- * of *req from a JSON text, with memory from mem (nothing of the text is
- * kept), and returns 0, or -1 with *err set.
- *   body          {"ground_truth", "detections", "parameters", "outputs"}
- *   ground_truth  {"images", "annotations", "categories"}, as COCO's files
- *   detections    a list of {"image_id", "category_id", "bbox", "score"}, as
- *                 COCO's result files, or an object of these four columns
- *   parameters    an object of members of section "parameters"
+ * What a text holds:
+ *   a body         {"ground_truth", "detections", "parameters", "outputs"}
+ *   ground truth   {"images", "annotations", "categories"}, as COCO's files
+ *   detections     a list of {"image_id", "category_id", "bbox", "score"}, as
+ *                  COCO's result files, or an object of these four columns
  */
-int decode_body(const char *text, size_t len, struct detection_request *req,
-                struct arena *mem, struct api_error *err);
-int decode_ground_truth(const char *text, size_t len,
-                        struct detection_request *req, struct arena *mem,
-                        struct api_error *err);
-int decode_detections(const char *text, size_t len,
-                      struct detection_request *req, struct arena *mem,
-                      struct api_error *err);
+enum detection_part { DETECTION_BODY, DETECTION_GROUND_TRUTH, DETECTION_LIST };
+
+/*
+ * Reads a text that is there as a whole into its part of *req, with memory
+ * from mem; nothing of the text is kept.  0, or -1 with *err set.  Texts that
+ * come in pieces are read by detection_reader.h.
+ */
+int decode_detection(enum detection_part part, const char *text, size_t len,
+                     struct detection_request *req, const struct parallel *par,
+                     struct arena *mem, struct api_error *err);
+
+/* An object of members of "parameters". */
 int decode_parameters(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err);

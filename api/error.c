@@ -14,6 +14,11 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "stopped, at the first fault or right behind it. "
          "Common causes: NaN or Infinity written as bare words, a trailing "
          "comma, single quotes, a key given twice, a byte order mark."},
+    [PROBLEM_MALFORMED_FORM] =
+        {"malformed-form", 400, "The body is not valid multipart/form-data",
+         "The detail says what is wrong. curl makes such a body of "
+         "-F ground_truth=@gt.json -F detections=@dt.json, boundary and "
+         "Content-Type included: set no Content-Type of your own."},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is nothing at this path",
                            "GET /v1 lists what the server offers."},
     [PROBLEM_METHOD] = {"method-not-allowed", 405,

@@ -2,6 +2,7 @@
 
 #include "api/json_locate.h"
 #include "api/json_memory.h"
+#include "api/scan.h"
 #include "api/suggest.h"
 
 #include <math.h>
@@ -13,57 +14,71 @@
 enum { AT_DEPTH_MAX = 16 };
 static const double INTEGRAL_MAX = 0x1p53;
 
-/* Line and column, from 1, of a byte. */
-static void line_column(const char *text, size_t offset, size_t *line,
-                        size_t *column)
+static const struct json_origin beginning = {NULL, 0, 1, 1};
+
+struct json_origin json_advance(struct json_origin o, const char *text,
+                                size_t n)
 {
-    size_t start = 0;
-    *line = 1;
-    for (size_t i = 0; i < offset; i++)
-        if (text[i] == '\n') {
-            ++*line;
-            start = i + 1;
-        }
-    *column = offset - start + 1;
+    size_t start = 0, lines = scan_count(text, n, '\n');
+    const char *last = lines ? memrchr(text, '\n', n) : NULL;
+    if (last) {
+        start = (size_t)(last + 1 - text);
+        o.column = 1;
+    }
+    o.line += lines;
+    o.column += n - start;
+    o.byte += n;
+    return o;
 }
 
 /* Says what jansson found, where, and, of a number, which value it is. */
-static int explain(const char *text, size_t len, const json_error_t *e,
+static int explain(const char *text, size_t len,
+                   const struct json_origin *origin, const json_error_t *e,
                    struct api_error *err)
 {
-    size_t offset = e->position > 0 ? (size_t)e->position : 0, line, column;
+    size_t offset = e->position > 0 ? (size_t)e->position : 0;
     if (offset > len)
         offset = len;
-    line_column(text, offset, &line, &column);
+    struct json_origin o = json_advance(*origin, text, offset);
     const char *what = json_error_code(e) == json_error_null_character
                            ? "a NUL character (\\u0000) in a string"
                            : e->text;
     if (json_error_code(e) == json_error_numeric_overflow) {
         char pointer[POINTER_BYTES];
-        json_locate(text, offset, pointer, sizeof(pointer));
+        bool whole = at_pointer(origin->at, pointer);
+        size_t n = strlen(pointer);
+        if (whole)
+            json_locate(text, offset, pointer + n, sizeof(pointer) - n);
         return api_fail(err, PROBLEM_NUMBER_RANGE, pointer,
                         "the number that ends at line %zu, column %zu (byte "
                         "%zu) does not fit in %s",
-                        line, column, offset,
+                        o.line, o.column, o.byte,
                         strstr(e->text, "integer") ? "a 64-bit integer"
                                                    : "a double");
     }
     return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
-                    "line %zu, column %zu (byte %zu): %s", line, column, offset,
-                    what);
+                    "line %zu, column %zu (byte %zu): %s", o.line, o.column,
+                    o.byte, what);
 }
 
-const json_t *json_read(const char *text, size_t len, struct arena *mem,
-                        struct api_error *err)
+int json_malformed(const char *text, size_t offset,
+                   const struct json_origin *origin, const char *what,
+                   struct api_error *err)
+{
+    struct json_origin o = json_advance(*origin, text, offset);
+    return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
+                    "line %zu, column %zu (byte %zu): %s", o.line, o.column,
+                    o.byte, what);
+}
+
+const json_t *json_read_value(const char *text, size_t len,
+                              const struct json_origin *origin,
+                              struct arena *mem, struct api_error *err)
 {
     const char *nul = len ? memchr(text, '\0', len) : NULL;
-    size_t line, column;
     json_error_t e;
     if (nul) {
-        line_column(text, (size_t)(nul - text), &line, &column);
-        api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
-                 "line %zu, column %zu (byte %zu): a NUL byte", line, column,
-                 (size_t)(nul - text));
+        json_malformed(text, (size_t)(nul - text), origin, "a NUL byte", err);
         return NULL;
     }
     if (len == 0) {
@@ -78,8 +93,14 @@ const json_t *json_read(const char *text, size_t len, struct arena *mem,
         api_fail(err, PROBLEM_MEMORY, NULL,
                  "the document does not fit in the memory of one request");
     else if (!doc)
-        explain(text, len, &e, err);
+        explain(text, len, origin, &e, err);
     return doc;
+}
+
+const json_t *json_read(const char *text, size_t len, struct arena *mem,
+                        struct api_error *err)
+{
+    return json_read_value(text, len, &beginning, mem, err);
 }
 
 /* Appends key, with ~ and / escaped, if it all fits; else nothing. */
@@ -110,7 +131,7 @@ static size_t chain_of(const struct at *at,
     return depth;
 }
 
-void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
+bool at_pointer(const struct at *at, char pointer[POINTER_BYTES])
 {
     const struct at *chain[AT_DEPTH_MAX];
     size_t depth = chain_of(at, chain), n = 0;
@@ -124,6 +145,7 @@ void at_pointer(const struct at *at, char pointer[POINTER_BYTES])
         n = end;
     }
     pointer[n] = '\0';
+    return depth == SIZE_MAX;
 }
 
 /* The place as people write it: detections[3].bbox[2] */

@@ -23,6 +23,29 @@ const json_t *json_read(const char *text, size_t len, struct arena *mem,
                         struct api_error *err)
     __attribute__((warn_unused_result));
 
+struct at;
+
+/* Where a piece of text begins in the whole of it. */
+struct json_origin {
+    const struct at *at; /* the value that the piece is; NULL = the document */
+    size_t byte, line, column; /* 0, 1, 1 = the beginning */
+};
+
+/* As json_read, of one value in a longer text: errors say where in that. */
+const json_t *json_read_value(const char *text, size_t len,
+                              const struct json_origin *origin,
+                              struct arena *mem, struct api_error *err)
+    __attribute__((warn_unused_result));
+
+/* Fails: what is wrong at a byte of a piece of text. */
+int json_malformed(const char *text, size_t offset,
+                   const struct json_origin *origin, const char *what,
+                   struct api_error *err);
+
+/* The origin of what follows the first n bytes of text. */
+struct json_origin json_advance(struct json_origin o, const char *text,
+                                size_t n);
+
 /* A place in a document: a member of, or an item in, another place. */
 struct at {
     const struct at *in; /* NULL = the document */
@@ -30,8 +53,11 @@ struct at {
     size_t item;
 };
 
-/* Writes the pointer of at; if it does not fit, that of a place around it. */
-void at_pointer(const struct at *at, char pointer[POINTER_BYTES]);
+/*
+ * Writes the pointer of at; if it does not fit, that of a place around it,
+ * and false.
+ */
+bool at_pointer(const struct at *at, char pointer[POINTER_BYTES]);
 
 /* As api_fail, at a place. */
 int at_fail(struct api_error *err, enum problem kind, const struct at *at,

@@ -14,6 +14,7 @@ enum { SMALL_BYTES = 1024 };
 static const char *const json[] = {JSON, NULL};
 static const char *const text[] = {"text/plain; charset=utf-8", NULL};
 static const char *const html[] = {"text/html; charset=utf-8", NULL};
+static const char *const json_form[] = {JSON, "multipart/form-data", NULL};
 static const char *const json_text[] = {JSON, "text/plain; charset=utf-8",
                                         NULL};
 
@@ -42,7 +43,8 @@ const struct route routes[] = {
     {.path = "/v1/detection/evaluate",
      .post = detection_evaluate,
      .produces = json_text,
-     .consumes = json},
+     .consumes = json_form,
+     .in_pieces = true},
     {.path = "/v1/batch",
      .post = batch_post,
      .produces = json,

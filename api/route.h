@@ -33,7 +33,8 @@ struct route {
     const char *const *consumes; /* types of the body, likewise */
     size_t inline_bytes_max;     /* of the body; larger ones go to a worker */
     bool tagged;                 /* the answer has an ETag: it seldom changes */
-    bool untyped; /* a body without Content-Type is the first of consumes */
+    bool in_pieces; /* api_intake_new reads the body while it comes */
+    bool untyped;   /* a body without Content-Type is the first of consumes */
 };
 
 /* Its methods, for Allow. */

@@ -16,16 +16,17 @@ enum {
     EXPONENT_MAX = 300 /* beyond it, a number may not fit in a double */
 };
 
-void scan_init(struct scan *s, const char *text, size_t len)
+size_t scan_count(const char *text, size_t len, char c)
 {
-    *s = (struct scan){.at = text, .end = text + len};
+    size_t count = 0;
     for (size_t i = 0; i < len; i += BLOCK) {
         uint8_t n = 0; /* one byte, so that compilers count many at once */
         size_t end = len - i < BLOCK ? len : i + BLOCK;
         for (size_t j = i; j < end; j++)
-            n = (uint8_t)(n + (text[j] == '{'));
-        s->objects += n;
+            n = (uint8_t)(n + (text[j] == c));
+        count += n;
     }
+    return count;
 }
 
 /* Whether the eight bytes are all digits. */
@@ -322,4 +323,46 @@ static bool skip_value(struct scan *s, unsigned depth)
 bool scan_skip(struct scan *s)
 {
     return skip_value(s, 0);
+}
+
+/* Behind the quote that ends a string, or NULL. */
+static const char *string_end(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\' && ++at == end)
+            return NULL;
+    return at < end ? at + 1 : NULL;
+}
+
+static const char *brackets_end(const char *at, const char *end)
+{
+    size_t depth = 0;
+    while (at < end) {
+        char c = *at;
+        if (c == '"') {
+            at = string_end(at, end);
+            if (!at)
+                return NULL;
+            continue;
+        }
+        at++;
+        if (c == '[' || c == '{')
+            depth++;
+        else if ((c == ']' || c == '}') && --depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+const char *scan_value_end(const char *text, const char *end)
+{
+    if (text == end)
+        return NULL;
+    if (*text == '[' || *text == '{')
+        return brackets_end(text, end);
+    if (*text == '"')
+        return string_end(text, end);
+    while (text < end && !strchr(",:]}[{\" \t\r\n", *text))
+        text++;
+    return text < end ? text : NULL;
 }

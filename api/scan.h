@@ -14,22 +14,18 @@
 #ifndef EVALD_API_SCAN_H
 #define EVALD_API_SCAN_H
 
+#include "api/api.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct scan {
     const char *at, *end;
-    size_t objects; /* at most so many are in the text */
 };
 
-void scan_init(struct scan *s, const char *text, size_t len);
-
-/* A piece of the text. */
-struct span {
-    const char *text;
-    size_t len;
-};
+/* How often a character is in a text. */
+size_t scan_count(const char *text, size_t len, char c);
 
 /* The next character that is no white space, or '\0' at the end. */
 static inline char scan_peek(struct scan *s)
@@ -81,5 +77,12 @@ bool scan_string(struct scan *s, struct span *out);
 
 /* Any value, looked through but not kept. */
 bool scan_skip(struct scan *s);
+
+/*
+ * Where the value at text ends, valid or not: behind the bracket or quote that
+ * matches its first, or at the first character that cannot be part of a
+ * number or word.  NULL if the text ends before that is seen.
+ */
+const char *scan_value_end(const char *text, const char *end);
 
 #endif

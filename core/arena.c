@@ -68,6 +68,15 @@ static size_t rounded(size_t bytes)
     return (bytes + GAP + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+void arena_reserve(struct arena *a, size_t bytes)
+{
+    size_t left = a->bytes_max - a->bytes_used;
+    if (bytes > left)
+        bytes = left;
+    if (!a->chunk || bytes > a->chunk->size - a->chunk->used)
+        (void)chunk_new(a, bytes + bytes / 8); /* the next time fits, too */
+}
+
 void *arena_alloc(struct arena *a, size_t n, size_t size)
 {
     size_t bytes;

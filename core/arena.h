@@ -40,6 +40,13 @@ void *arena_zero(struct arena *a, size_t n, size_t size)
     __attribute__((warn_unused_result));
 
 /*
+ * Has the next blocks come from one stretch of memory, if they are of no more
+ * than that many bytes together and within the budget.  Memory that is never
+ * written to costs nothing; in one stretch it is all kept by arena_clear.
+ */
+void arena_reserve(struct arena *a, size_t bytes);
+
+/*
  * Gives back what the newest block has beyond its first n bytes: for what is
  * as large as it may become, until it is known how large it is.
  */

@@ -1,5 +1,5 @@
 /* evald eval: the endpoint's calls on files. */
-#include "api/detection.h"
+#include "api/detection_reader.h"
 #include "api/number.h"
 #include "api/suggest.h"
 #include "server/commands.h"
@@ -104,38 +104,52 @@ static void complain(struct eval *e, const char *path,
     e->code = err->fault[0].kind == PROBLEM_MEMORY ? EX_OSERR : EX_DATAERR;
 }
 
-typedef int decode(const char *text, size_t len, struct detection_request *req,
-                   struct arena *mem, struct api_error *err);
-
-static int decode_file(struct eval *e, const char *path, decode *decoder)
+static void cannot_read(struct eval *e, const char *path)
 {
-    struct api_error err = {0};
-    char *text;
-    size_t len;
-    if (file_read(path, &text, &len)) {
-        fprintf(stderr, "evald eval: cannot read %s: %s\n", path,
-                strerror(errno));
-        e->code = EX_NOINPUT;
-        return -1;
-    }
-    int rc = decoder(text, len, &e->req, &e->mem, &err);
-    free(text);
-    if (rc)
-        complain(e, path, &err);
-    return rc;
+    fprintf(stderr, "evald eval: cannot read %s: %s\n", path, strerror(errno));
+    e->code = EX_NOINPUT;
 }
 
-static int decode_flag(struct eval *e, const char *parameters)
+static void take(void *context, const char *piece, size_t len)
+{
+    struct detection_reader *reader = context;
+    detection_reader_take(reader, &(struct span){piece, len}, 1);
+}
+
+/* Reads a file into its part of e->req. */
+static int decode_file(struct eval *e, const char *path,
+                       enum detection_part part, const struct parallel *par)
 {
     struct api_error err = {0};
-    if (!parameters)
+    struct detection_reader *reader =
+        detection_reader_new(part, NULL, &e->req, file_size(path), par, &e->mem);
+    bool read = reader && file_read_pieces(path, take, reader) == 0;
+    if (!reader)
+        api_fail(&err, PROBLEM_MEMORY, NULL, "there is no memory for it");
+    else if (!read)
+        cannot_read(e, path);
+    if (reader && detection_reader_finish(reader, &err) && !read)
+        err.n = 0; /* of a part of it */
+    if (err.n)
+        complain(e, path, &err);
+    return read && err.n == 0 ? 0 : -1;
+}
+
+static int decode_flag(struct eval *e, const char *flag)
+{
+    struct api_error err = {0};
+    char *text = NULL;
+    size_t len = flag ? strlen(flag) : 0;
+    if (!flag)
         return 0;
-    if (parameters[0] == '@')
-        return decode_file(e, parameters + 1, decode_parameters);
-    int rc = decode_parameters(parameters, strlen(parameters), &e->req, &e->mem,
-                               &err);
+    if (flag[0] == '@' && file_read(flag + 1, &text, &len)) {
+        cannot_read(e, flag + 1);
+        return -1;
+    }
+    int rc = decode_parameters(text ? text : flag, len, &e->req, &e->mem, &err);
     if (rc)
-        complain(e, "--parameters", &err);
+        complain(e, text ? flag + 1 : "--parameters", &err);
+    free(text);
     return rc;
 }
 
@@ -186,8 +200,8 @@ static void run(void *context, const struct parallel *par)
     struct eval *e = context;
     struct api_error err = {0};
     if (decode_flag(e, e->flags->parameters) ||
-        decode_file(e, e->gt_path, decode_ground_truth) ||
-        decode_file(e, e->dt_path, decode_detections))
+        decode_file(e, e->gt_path, DETECTION_GROUND_TRUTH, par) ||
+        decode_file(e, e->dt_path, DETECTION_LIST, par))
         return;
     if (detection_score(&e->req, &e->rep, &e->mem, par, &err)) {
         complain(e, e->dt_path, &err);

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { BYTES_FIRST = 1 << 16 };
+enum { BYTES_FIRST = 1 << 16, PIECE_BYTES = 1 << 22 };
 
 /* Reads to the end, doubling the room as it fills. */
 static int read_all(FILE *f, char **text, size_t *len)
@@ -25,9 +26,14 @@ static int read_all(FILE *f, char **text, size_t *len)
     return -1;
 }
 
+static FILE *open_path(const char *path)
+{
+    return strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+}
+
 int file_read(const char *path, char **text, size_t *len)
 {
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    FILE *f = open_path(path);
     *text = NULL;
     if (!f)
         return -1;
@@ -40,6 +46,37 @@ int file_read(const char *path, char **text, size_t *len)
         fclose(f);
     errno = saved;
     return rc;
+}
+
+int file_read_pieces(const char *path,
+                     void (*take)(void *context, const char *piece, size_t len),
+                     void *context)
+{
+    FILE *f = open_path(path);
+    char *piece = malloc(PIECE_BYTES);
+    size_t len = PIECE_BYTES;
+    int rc = f && piece ? 0 : -1;
+    while (rc == 0 && len == PIECE_BYTES) {
+        len = fread(piece, 1, PIECE_BYTES, f);
+        if (len < PIECE_BYTES && ferror(f))
+            rc = -1;
+        else
+            take(context, piece, len);
+    }
+    int saved = errno;
+    free(piece);
+    if (f && f != stdin)
+        fclose(f);
+    errno = saved;
+    return rc;
+}
+
+size_t file_size(const char *path)
+{
+    struct stat st;
+    if (strcmp(path, "-") == 0 || stat(path, &st) || !S_ISREG(st.st_mode))
+        return 0;
+    return (size_t)st.st_size;
 }
 
 int file_write(const char *path, const char *text, size_t len)

@@ -10,6 +10,17 @@
  */
 int file_read(const char *path, char **text, size_t *len);
 
+/*
+ * Hands the content of the file at path, "-" for standard input, to take, in
+ * order, in pieces that do not outlive the call.  0, or -1 with errno set.
+ */
+int file_read_pieces(const char *path,
+                     void (*take)(void *context, const char *piece, size_t len),
+                     void *context);
+
+/* The size of the file at path; 0 if it has none, or is not to be had. */
+size_t file_size(const char *path);
+
 /* Writes len bytes to the file at path.  0, or -1 with errno set. */
 int file_write(const char *path, const char *text, size_t len);
 

@@ -13,10 +13,8 @@
 enum {
     IDLE_TIMEOUT_S = 120,
     LIGHT_BYTES_MAX = 1 << 16, /* larger bodies are heavy work */
-    ARENAS_KEPT_MAX = 64,
     MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
 };
-static const size_t ARENA_BYTES_KEPT = (size_t)64 << 20;
 static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
 
 /* A client's connection: what libmicrohttpd does not keep of it. */
@@ -39,8 +37,7 @@ struct http {
     void (*drained)(void *context);
     void *drained_context;
     uint64_t id; /* the state that requests' ids come from */
-    struct arena arena[ARENAS_KEPT_MAX]; /* free, to be used again */
-    size_t n_arenas;
+    struct spares spares;
 };
 
 /* What a request may use beside its body of this size. */
@@ -49,25 +46,12 @@ static size_t memory_bytes(size_t body_len)
     return MEMORY_BYTES_BASE + MEMORY_PER_BODY_BYTE * body_len;
 }
 
-static struct arena take_arena(struct http *http)
+/* Whether the head of a request announces much to do. */
+static enum spare_size size_of(const struct request *r)
 {
-    struct arena a;
-    if (http->n_arenas)
-        return http->arena[--http->n_arenas];
-    arena_init(&a, memory_bytes(0));
-    return a;
-}
-
-/* Fresh memory costs more than any kernel, so as many are kept as can work. */
-static void give_arena(struct http *http, struct arena *a)
-{
-    arena_clear(a, ARENA_BYTES_KEPT);
-    a->bytes_max = memory_bytes(0);
-    if (http->n_arenas < ARENAS_KEPT_MAX &&
-        http->n_arenas < http->options.workers)
-        http->arena[http->n_arenas++] = *a;
-    else
-        arena_free(a);
+    return r->req.length_known && r->req.content_length <= LIGHT_BYTES_MAX
+               ? SPARE_SMALL
+               : SPARE_LARGE;
 }
 
 static struct request *request_new(struct http *http,
@@ -96,7 +80,10 @@ static struct request *request_new(struct http *http,
         free(r);
         return NULL;
     }
-    r->mem = take_arena(http);
+    r->body.bytes_max = http->options.body_bytes_max;
+    r->body.expected = r->req.content_length;
+    r->mem = spares_take_arena(&http->spares, size_of(r));
+    r->mem.bytes_max = memory_bytes(0);
     http->active++;
     return r;
 }
@@ -109,67 +96,149 @@ static void request_end(struct request *r, bool sent)
     uploads_remove(&http->uploads, r);
     request_log(r, sent);
     request_clear(r);
-    give_arena(http, &r->mem);
+    spares_give_arena(&http->spares, size_of(r), &r->mem);
     free(r);
     http->active--;
 }
 
-static void work_run(struct pool_job *job)
+static void answer_run(struct pool_job *job)
 {
     request_answer((struct request *)job);
 }
 
-static void work_done(struct pool_job *job)
+static void pieces_run(struct pool_job *job)
 {
-    struct request *r = (struct request *)job;
-    r->state = REQUEST_DONE;
-    r->http->working--;
-    MHD_resume_connection(r->connection);
-    pump(r->http);
+    request_read_pieces((struct request *)job);
 }
 
-/* The whole body is there: answers now, or gives it to the pool. */
-static enum MHD_Result begin_work(struct request *r)
+static void go_on(struct request *r);
+
+/* Back on the loop's thread. */
+static void job_done(struct pool_job *job)
 {
-    if (r->too_large) {
+    struct request *r = (struct request *)job;
+    struct http *http = r->http;
+    http->working--;
+    r->busy = false;
+    if (r->body.spares)
+        body_give_back(&r->body);
+    if (r->gone)
+        request_end(r, false);
+    else
+        go_on(r);
+    pump(http);
+}
+
+/* Gives a job to the pool; -1 if that has no room. */
+static int submit(struct request *r, void (*run)(struct pool_job *job))
+{
+    r->job = (struct pool_job){
+        .run = run,
+        .done = job_done,
+        .lane = r->body.bytes > LIGHT_BYTES_MAX ? LANE_HEAVY : LANE_LIGHT,
+    };
+    if (pool_submit(r->http->pool, &r->job))
+        return -1;
+    r->busy = true;
+    r->http->working++;
+    return 0;
+}
+
+/* Has what waits of a body in pieces read while the rest is coming. */
+static void read_pieces(struct request *r)
+{
+    r->mem.bytes_max = memory_bytes(r->req.length_known ? r->req.content_length
+                                                        : r->body.bytes_max);
+    body_take(&r->body, false);
+    if (submit(r, pieces_run) == 0)
+        return;
+    body_give_back(&r->body);
+    r->refused = true;
+}
+
+static void resume(struct request *r)
+{
+    if (r->paused)
+        MHD_resume_connection(r->connection);
+    r->paused = false;
+}
+
+/* The whole body is there, and is answered by the pool. */
+static void begin_work(struct request *r)
+{
+    if (!r->body.spares)
+        r->mem.bytes_max = memory_bytes(r->body.bytes);
+    else
+        body_take(&r->body, true);
+    r->queued_ns = uv_hrtime();
+    r->state = REQUEST_WORK;
+    if (!r->refused && !r->body.too_large && submit(r, answer_run) == 0)
+        return;
+    if (r->body.spares)
+        body_give_back(&r->body);
+    if (r->body.too_large)
         api_body_too_large(&r->env, &r->req, &r->mem, &r->res);
-        return request_send(r);
+    else
+        api_overloaded(&r->req, &r->mem, &r->res);
+    r->state = REQUEST_DONE;
+    resume(r);
+}
+
+/* What is to be done next, now that no job of the request is with the pool. */
+static void go_on(struct request *r)
+{
+    if (r->state == REQUEST_WORK) {
+        r->state = REQUEST_DONE;
+        resume(r);
+    } else if (r->complete) {
+        begin_work(r);
+    } else {
+        if (r->body.n_waiting > 0 && !r->refused)
+            read_pieces(r);
+        resume(r);
     }
-    r->mem.bytes_max = memory_bytes(r->body_len);
-    if (r->body_len <= r->route.inline_bytes_max) {
+}
+
+/* Until it is resumed, libmicrohttpd leaves the connection alone. */
+static void pause_connection(struct request *r)
+{
+    if (!r->paused)
+        MHD_suspend_connection(r->connection);
+    r->paused = true;
+}
+
+/* The whole body is there: answers now, or has it answered. */
+static enum MHD_Result end_body(struct request *r)
+{
+    uploads_remove(&r->http->uploads, r);
+    r->complete = true;
+    if (r->body.bytes <= r->route.inline_bytes_max && !r->body.too_large) {
         r->env.par = &parallel_serial; /* the loop waits for nobody */
         request_answer(r);
         return request_send(r);
     }
-    r->job = (struct pool_job){
-        .run = work_run,
-        .done = work_done,
-        .lane = r->body_len > LIGHT_BYTES_MAX ? LANE_HEAVY : LANE_LIGHT,
-    };
-    r->queued_ns = uv_hrtime();
-    r->state = REQUEST_WORK;
-    /* before anyone else may see the job, and so resume the connection */
-    MHD_suspend_connection(r->connection);
-    if (pool_submit(r->http->pool, &r->job) == 0) {
-        r->http->working++;
-        return MHD_YES;
-    }
-    MHD_resume_connection(r->connection);
-    api_overloaded(&r->req, &r->mem, &r->res);
-    r->state = REQUEST_DONE;
+    if (!r->busy)
+        begin_work(r);
+    if (r->state == REQUEST_DONE)
+        return request_send(r);
+    pause_connection(r); /* before its job may be seen to be done */
     return MHD_YES;
 }
 
 static enum MHD_Result read_body(struct request *r, const char *bytes,
                                  size_t *n)
 {
-    if (*n == 0) {
-        uploads_remove(&r->http->uploads, r);
-        return begin_work(r);
-    }
-    int rc = request_append(r, bytes, *n);
+    if (*n == 0)
+        return end_body(r);
+    int rc = r->refused ? 0 : body_append(&r->body, bytes, *n);
     *n = 0;
-    return rc ? MHD_NO : MHD_YES;
+    if (rc)
+        return MHD_NO;
+    if (r->body.n_waiting > 0 && !r->busy && !r->refused)
+        read_pieces(r);
+    if (r->busy && body_is_full(&r->body))
+        pause_connection(r);
+    return MHD_YES;
 }
 
 /* libmicrohttpd calls this for the head, each piece of the body, its end. */
@@ -188,6 +257,8 @@ static enum MHD_Result on_request(void *context,
             return MHD_NO;
         if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
             r->state = REQUEST_BODY;
+            if (r->route.in_pieces)
+                r->body.spares = &r->http->spares;
             if (request_has_body(r))
                 uploads_add(&r->http->uploads, r);
             return MHD_YES;
@@ -206,14 +277,24 @@ static enum MHD_Result on_request(void *context,
     return MHD_YES;
 }
 
+/* The job has its body and memory still. */
+static void end_later(struct request *r)
+{
+    uploads_remove(&r->http->uploads, r);
+    r->gone = true;
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection,
                          void **state, enum MHD_RequestTerminationCode why)
 {
     (void)context;
     (void)connection;
-    if (*state)
-        request_end(*state, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    struct request *r = *state;
     *state = NULL;
+    if (r && r->busy)
+        end_later(r);
+    else if (r)
+        request_end(r, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection,
@@ -328,9 +409,10 @@ struct http *http_new(uv_loop_t *loop, struct pool *pool,
     uv_timer_init(loop, &http->timer);
     uv_idle_init(loop, &http->again);
     uploads_init(&http->uploads, loop);
+    spares_init(&http->spares, loop);
     uv_poll_init(loop, &http->poll, epoll_fd);
     http->timer.data = http->again.data = http->poll.data = http;
-    http->open_handles = 4;
+    http->open_handles = 5;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     return http;
 }
@@ -367,8 +449,7 @@ static void on_closed(uv_handle_t *handle)
     struct http *http = handle->data;
     if (--http->open_handles > 0)
         return;
-    while (http->n_arenas)
-        arena_free(&http->arena[--http->n_arenas]);
+    spares_free(&http->spares);
     free(http);
 }
 
@@ -378,9 +459,11 @@ void http_free(struct http *http)
     uv_timer_stop(&http->timer);
     uv_idle_stop(&http->again);
     MHD_stop_daemon(http->daemon);
-    http->uploads.sweep.data = http; /* whose end on_closed counts */
+    /* whose end on_closed counts */
+    http->uploads.sweep.data = http->spares.sweep.data = http;
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
     uv_close((uv_handle_t *)&http->again, on_closed);
     uv_close((uv_handle_t *)&http->uploads.sweep, on_closed);
+    uv_close((uv_handle_t *)&http->spares.sweep, on_closed);
 }

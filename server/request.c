@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BODY_BYTES_FIRST = 1 << 16, DRAIN_BYTES_MAX = 4 << 20 };
-
 static const char *header(const struct request *r, const char *name)
 {
     return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
@@ -73,49 +71,25 @@ bool request_has_body(const struct request *r)
     return r->req.content_length > 0 || header(r, "Transfer-Encoding");
 }
 
-/* Room for need bytes: all at once where the length is known. */
-static int grow_body(struct request *r, size_t need)
+void request_read_pieces(struct request *r)
 {
-    size_t capacity = r->body_capacity * 2;
-    if (capacity < BODY_BYTES_FIRST)
-        capacity = BODY_BYTES_FIRST;
-    if (r->req.length_known)
-        capacity = r->req.content_length;
-    if (capacity < need)
-        capacity = need;
-    char *body = realloc(r->body, capacity);
-    if (!body)
-        return -1;
-    r->body = body;
-    r->body_capacity = capacity;
-    return 0;
-}
-
-int request_append(struct request *r, const char *bytes, size_t n)
-{
-    size_t max = r->env.body_bytes_max;
-    if (r->too_large || n > max - r->body_len) {
-        free(r->body);
-        r->body = NULL;
-        r->too_large = true;
-        r->body_len += n;
-        return r->body_len - max > DRAIN_BYTES_MAX ? -1 : 0;
-    }
-    if (n > r->body_capacity - r->body_len && grow_body(r, r->body_len + n))
-        return -1;
-    memcpy(r->body + r->body_len, bytes, n);
-    r->body_len += n;
-    return 0;
+    if (!r->req.intake)
+        r->req.intake = api_intake_new(&r->env, &r->req, &r->mem);
+    if (r->req.intake)
+        api_intake_take(r->req.intake, r->body.taken, r->body.n_taken);
 }
 
 void request_answer(struct request *r)
 {
     r->started_ns = uv_hrtime();
-    r->req.body = r->body ? r->body : "";
-    r->req.body_len = r->body_len;
+    if (r->body.spares) {
+        request_read_pieces(r);
+        r->req.body = "";
+    } else {
+        r->req.body = r->body.text ? r->body.text : "";
+        r->req.body_len = r->body.len;
+    }
     api_answer(&r->env, &r->req, &r->mem, &r->res);
-    free(r->body);
-    r->body = NULL;
 }
 
 static void add_header(struct MHD_Response *response, const char *name,
@@ -174,13 +148,15 @@ void request_log(const struct request *r, bool sent)
 {
     double ms = (double)(uv_hrtime() - r->began_ns) / 1e6;
     log_info("%d %s %.200s in=%zu out=%zu ms=%.3f id=%s%s", r->res.status,
-             r->req.method, r->req.path, r->body_len, r->res.body_len, ms,
+             r->req.method, r->req.path, r->body.bytes, r->res.body_len, ms,
              r->id, sent ? "" : " (client went away)");
 }
 
 void request_clear(struct request *r)
 {
+    if (r->req.intake)
+        api_intake_free(r->req.intake);
+    body_clear(&r->body);
     free(r->target);
-    free(r->body);
-    r->target = r->body = NULL;
+    r->target = NULL;
 }

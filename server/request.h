@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "core/arena.h"
+#include "server/body.h"
 #include "server/pool.h"
 
 #include <microhttpd.h>
@@ -30,9 +31,12 @@ struct request {
     struct api_response res;
     struct arena mem;
     char *target; /* of the request line, cut at the '?' */
-    char *body;
-    size_t body_len, body_capacity;
-    bool too_large;   /* the body went beyond the limit, and is dropped */
+    struct body body;
+    bool complete;    /* the body has come */
+    bool busy;        /* a job is with the pool */
+    bool paused;      /* suspended until its pieces are read */
+    bool refused;     /* the pool had no place for its pieces */
+    bool gone;        /* its connection has ended, its job has not */
     bool seemed_gone; /* at the latest look at the uploads */
     char id[REQUEST_ID_BYTES];
     uint64_t began_ns, queued_ns, started_ns;
@@ -45,14 +49,11 @@ struct request {
 int request_read_head(struct request *r, const char *method, const char *target,
                       uint64_t generated_id);
 
-/*
- * Keeps n more bytes of the body, unless it is beyond body_bytes_max.  -1
- * when there is no memory, or a client goes on long after it went too far.
- */
-int request_append(struct request *r, const char *bytes, size_t n);
-
 /* Whether the head announces a body. */
 bool request_has_body(const struct request *r);
+
+/* Reads the pieces that were taken; any thread. */
+void request_read_pieces(struct request *r);
 
 /* Computes r->res; any thread. */
 void request_answer(struct request *r);

@@ -1,14 +1,13 @@
-/* Scanning: correctly rounded numbers, and the document's verdict or none. */
+/* Scanning: correctly rounded numbers, and what is declined. */
 #include "api/decimal.h"
-#include "api/sample.h"
 #include "api/scan.h"
 #include "core/random.h"
-#include "tests/same_request.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -21,7 +20,7 @@ static bool scan_whole(const char *text, double *out)
     char *exact = malloc(len);
     struct scan s;
     memcpy(exact, text, len);
-    scan_init(&s, exact, len);
+    s = (struct scan){exact, exact + len};
     bool ok = scan_number(&s, out) && s.at == s.end;
     free(exact);
     return ok;
@@ -181,7 +180,7 @@ static void values_are_looked_through(void **state)
         char *exact = malloc(len);
         struct scan s;
         memcpy(exact, values[i].text, len);
-        scan_init(&s, exact, len);
+        s = (struct scan){exact, exact + len};
         bool ok = scan_skip(&s) && s.at == s.end;
         free(exact);
         if (ok != values[i].accepted)
@@ -197,137 +196,9 @@ static void depth_is_bounded(void **state)
     for (size_t depth = 1; depth <= 100; depth++) {
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
-        scan_init(&s, text, 2 * depth);
+        s = (struct scan){text, text + 2 * depth};
         assert_int_equal(scan_skip(&s), depth <= 64);
     }
-}
-
-/* A body of the sample's, in mem. */
-static struct json_out sample_body(struct arena *mem, bool pretty)
-{
-    const struct sample_options options = {6, 4, 4, 12, 3};
-    struct json_out gt, dt, body;
-    json_out_init(&gt, mem, pretty);
-    json_out_init(&dt, mem, pretty);
-    json_out_init(&body, mem, false);
-    sample_write(&options, &gt, &dt);
-    out_format(&body, "{\"parameters\":{\"max_detections\":[1,2,3]},"
-                      "\"detections\":");
-    out_bytes(&body, dt.text, dt.len);
-    out_format(&body, " , \"outputs\" :[\"per_image\"], \"ground_truth\":");
-    out_bytes(&body, gt.text, gt.len);
-    out_format(&body, "}\n");
-    return body;
-}
-
-/* Reads text in both ways; 1 if both take it, 0 if both refuse it. */
-static bool read_both(const char *text, size_t len)
-{
-    static struct detection_request scanned, read;
-    struct api_error scan_err = {0}, read_err = {0};
-    struct arena scan_mem, read_mem;
-    arena_init(&scan_mem, (size_t)64 << 20);
-    arena_init(&read_mem, (size_t)64 << 20);
-    detection_request_init(&scanned);
-    detection_request_init(&read);
-    int a = decode_body(text, len, &scanned, &scan_mem, &scan_err);
-    int b = decode_body_document(text, len, &read, &read_mem, &read_err);
-    if (a != b || scan_err.n != read_err.n ||
-        (a == 0 && !same_request(&scanned, &read)))
-        fail_msg("read differently: %.*s", (int)len, text);
-    arena_free(&scan_mem);
-    arena_free(&read_mem);
-    return a == 0;
-}
-
-/* Bodies with what is rare, by the members of their parts. */
-static const struct {
-    const char *images, *annotations, *categories, *detections;
-} bodies[] = {
-    {"{\"id\":1}", "", "", ""},
-    {"{\"id\":1.0,\"file_name\":\"\\ud83d\\ude00\"}", "", "{\"id\":1e0}", ""},
-    {"{\"id\":-0}", "", "{\"id\":1,\"name\":null}", ""},
-    {"{\"id\":1}",
-     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,-0.0],"
-     "\"iscrowd\":true,\"segmentation\":{\"size\":[1,2],\"counts\":\"ab\"}}",
-     "{\"name\":\"\\u4eba\",\"id\":1}",
-     "{\"score\":-0,\"bbox\":[-0,1e-300,2.5E+3,0.1],\"category_id\":1.0,"
-     "\"image_id\":1,\"area\":[]}"},
-    {"{\"id\":1}",
-     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,4],"
-     "\"iscrowd\":0,\"ignore\":1.0,\"area\":5}",
-     "{\"id\":1},{\"id\":1,\"name\":\"again\"}",
-     "{\"image_id\":1,\"category_id\":7,\"bbox\":[1,2,-3,4],\"score\":1}"},
-    {"{\"id\":1}",
-     "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,2,3,4],"
-     "\"iscrowd\":1,\"ignore\":true}",
-     "{\"id\":1}", ""},
-    {"{\"id\":1},{\"id\":1}", "", "", ""},
-    {"{\"id\":9223372036854775807}", "", "", ""},
-    {"{\"id\":9223372036854775808}", "", "", ""},
-    {"{\"id\":1,\"id\":1}", "", "", ""},
-    {"{\"id\":1}", "", "", "{\"image_id\":1}"},
-    {"{}", "", "", ""},
-    {"1", "", "", ""},
-    {"{\"id\":1}",
-     "{\"id\":1,\"image_id\":1,\"category_id\":1,"
-     "\"bbox\":[1,2,3]}",
-     "", ""},
-};
-
-static void rare_bodies_are_read_alike(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(bodies); i++) {
-        char text[1024];
-        int n = snprintf(text, sizeof(text),
-                         "{\"ground_truth\":{\"images\":[%s],"
-                         "\"annotations\":[%s],\"info\":{},"
-                         "\"categories\":[%s]},\"detections\":[%s]}",
-                         bodies[i].images, bodies[i].annotations,
-                         bodies[i].categories, bodies[i].detections);
-        read_both(text, (size_t)n);
-    }
-}
-
-static void samples_are_read_alike(void **state)
-{
-    struct arena mem;
-    (void)state;
-    arena_init(&mem, (size_t)64 << 20);
-    for (int pretty = 0; pretty < 2; pretty++) {
-        struct json_out body = sample_body(&mem, pretty);
-        assert_true(read_both(body.text, body.len));
-    }
-    arena_free(&mem);
-}
-
-/* Whatever is broken, both ways say the same. */
-static void broken_samples_are_read_alike(void **state)
-{
-    static const char bytes[] = "\"\\,:[]{}0-.e 9n\xc3";
-    struct arena mem;
-    uint64_t r = 4;
-    (void)state;
-    arena_init(&mem, (size_t)64 << 20);
-    struct json_out body = sample_body(&mem, false);
-    char *text = arena_alloc(&mem, body.len + 1, 1);
-    for (size_t i = 0; i < 8000; i++) {
-        memcpy(text, body.text, body.len);
-        size_t len = body.len, at = random_next(&r) % len;
-        switch (random_next(&r) % 3) {
-        case 0:
-            text[at] = bytes[random_next(&r) % (sizeof(bytes) - 1)];
-            break;
-        case 1:
-            memmove(text + at, text + at + 1, --len - at);
-            break;
-        default:
-            memmove(text + at + 1, text + at, len++ - at);
-        }
-        read_both(text, len);
-    }
-    arena_free(&mem);
 }
 
 int main(void)
@@ -339,9 +210,6 @@ int main(void)
         cmocka_unit_test(what_is_no_number_is_declined),
         cmocka_unit_test(values_are_looked_through),
         cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(rare_bodies_are_read_alike),
-        cmocka_unit_test(samples_are_read_alike),
-        cmocka_unit_test(broken_samples_are_read_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

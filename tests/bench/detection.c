@@ -44,15 +44,17 @@ static void must(int rc, const char *what)
     exit(EXIT_FAILURE);
 }
 
-static double parse(struct bench *b)
+static double parse(struct bench *b, const struct parallel *par)
 {
     struct api_error err = {0};
     arena_clear(&b->columns, SIZE_MAX);
     detection_request_init(&b->req);
     double start = now();
-    must(decode_ground_truth(b->gt, b->gt_len, &b->req, &b->columns, &err),
+    must(decode_detection(DETECTION_GROUND_TRUTH, b->gt, b->gt_len, &b->req,
+                          par, &b->columns, &err),
          "reading the ground truth");
-    must(decode_detections(b->dt, b->dt_len, &b->req, &b->columns, &err),
+    must(decode_detection(DETECTION_LIST, b->dt, b->dt_len, &b->req, par,
+                          &b->columns, &err),
          "reading the detections");
     return now() - start;
 }

@@ -1,11 +1,14 @@
-/*
- * COCO's JSON to columns, through jansson.  Faults are collected, up to
- * FAULTS_MAX, so that a client sees more than the first of them.
- */
+#include "tests/documents.h"
+
 #include "api/detection_read.h"
+#include "api/json_read.h"
 
+#include "api/detection_reader.h"
 #include "core/key_sort.h"
+#include "core/random.h"
+#include "tests/same_request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The columns of a list of objects, being filled. */
@@ -177,8 +180,12 @@ static void read_detection(struct reader *r, const json_t *v,
     member_number(v, "score", at, &score[i], r->err);
 }
 
-size_t repeated_ids(const int64_t *id, size_t n, struct id_pair *pair,
-                    size_t pairs_max, struct arena *mem)
+struct id_pair {
+    size_t first, again;
+};
+
+static size_t repeated_ids(const int64_t *id, size_t n, struct id_pair *pair,
+                           size_t pairs_max, struct arena *mem)
 {
     uint64_t *key = arena_alloc(mem, n, sizeof(*key));
     uint32_t *row = arena_alloc(mem, n, sizeof(*row));
@@ -244,9 +251,9 @@ static int alloc_ground_truth(struct detection_request *req, size_t images,
     return mem->failed ? -1 : 0;
 }
 
-int read_ground_truth(const json_t *v, const struct at *at,
-                      struct detection_request *req, struct arena *mem,
-                      struct api_error *err)
+static int read_ground_truth(const json_t *v, const struct at *at,
+                             struct detection_request *req, struct arena *mem,
+                             struct api_error *err)
 {
     struct reader r = {req, mem, err};
     struct at at_images, at_annotations, at_categories;
@@ -327,9 +334,9 @@ static int read_columns(const json_t *v, const struct at *at, struct reader *r)
     return r->err->n ? -1 : 0;
 }
 
-int read_detections(const json_t *v, const struct at *at,
-                    struct detection_request *req, struct arena *mem,
-                    struct api_error *err)
+static int read_detections(const json_t *v, const struct at *at,
+                           struct detection_request *req, struct arena *mem,
+                           struct api_error *err)
 {
     struct reader r = {req, mem, err};
     if (json_is_object(v))
@@ -339,4 +346,117 @@ int read_detections(const json_t *v, const struct at *at,
     if (alloc_detections(&req->dt, json_array_size(v), mem))
         return no_memory(err);
     return read_list(v, at, read_detection, &r);
+}
+
+int read_document(const char *text, size_t len, struct detection_request *req,
+                  struct arena *mem, struct api_error *err)
+{
+    struct at gt = {NULL, "ground_truth", 0}, dt = {NULL, "detections", 0};
+    const json_t *v = json_read(text, len, mem, err);
+    if (!v || read_object(v, NULL, err))
+        return -1;
+    read_settings(v, req, err);
+    read_ground_truth(json_object_get(v, gt.key), &gt, req, mem, err);
+    read_detections(json_object_get(v, dt.key), &dt, req, mem, err);
+    return err->n ? -1 : 0;
+}
+
+/* Three workers at once, as far as results can tell: items in any order. */
+static void run_scrambled(const struct parallel *self, size_t n,
+                          parallel_task *task, void *context)
+{
+    for (size_t i = 0; i < n; i++)
+        task(context, (n - 1 - i) ^ (n % 2 ? 0 : 1), i % self->width);
+}
+static const struct parallel scrambled = {3, run_scrambled};
+
+/* Each piece in memory of its own, so that a step beyond it is seen. */
+static void take_pieces(struct detection_reader *r, const char *text,
+                        size_t len, uint64_t seed)
+{
+    enum { TOGETHER = 5 };
+    static const size_t longest[] = {1, 7, 60, 400, 3000, 100000};
+    size_t max = longest[random_next(&seed) % 6];
+    struct span piece[TOGETHER];
+    while (len > 0) {
+        size_t n = 0;
+        for (; n < TOGETHER && len > 0; n++) {
+            size_t some = 1 + random_next(&seed) % max;
+            some = some < len ? some : len;
+            char *copy = malloc(some);
+            if (!copy)
+                abort();
+            memcpy(copy, text, some);
+            piece[n] = (struct span){copy, some};
+            text += some;
+            len -= some;
+        }
+        detection_reader_take(r, piece, n);
+        for (size_t i = 0; i < n; i++)
+            free((void *)(uintptr_t)piece[i].text);
+    }
+}
+
+static int read_pieces(const char *text, size_t len, uint64_t seed,
+                       struct detection_request *req, struct arena *mem,
+                       struct api_error *err)
+{
+    struct detection_reader *r = detection_reader_new(
+        DETECTION_BODY, NULL, req, seed % 3 ? len : 0, &scrambled, mem);
+    if (!r)
+        abort();
+    take_pieces(r, text, len, seed);
+    return detection_reader_finish(r, err);
+}
+
+static bool is_syntax(const struct api_error *err)
+{
+    return err->n && (err->fault[0].kind == PROBLEM_MALFORMED_JSON ||
+                      err->fault[0].kind == PROBLEM_NUMBER_RANGE);
+}
+
+/*
+ * Of a text that is no JSON only the first fault counts, and NUL bytes are the
+ * first that a document is searched for.
+ */
+static bool same_faults(const struct api_error *a, const struct api_error *b,
+                        bool has_nul)
+{
+    const struct api_fault *f = a->fault, *g = b->fault;
+    if (!a->n != !b->n || is_syntax(a) != is_syntax(b))
+        return false;
+    if (a->n != 1 || b->n != 1)
+        return true;
+    if (is_syntax(b) && (has_nul || f->kind == PROBLEM_MALFORMED_JSON))
+        return has_nul || g->kind == f->kind;
+    return f->kind == g->kind && strcmp(f->pointer, g->pointer) == 0 &&
+           strcmp(f->detail, g->detail) == 0;
+}
+
+bool reads_alike(const char *text, size_t len, uint64_t seed, bool *taken)
+{
+    static struct detection_request whole, pieces, document;
+    struct api_error err[3] = {{.n = 0}};
+    struct arena mem[3];
+    for (size_t i = 0; i < 3; i++)
+        arena_init(&mem[i], (size_t)64 << 20);
+    detection_request_init(&whole);
+    detection_request_init(&pieces);
+    detection_request_init(&document);
+    decode_detection(DETECTION_BODY, text, len, &whole, &parallel_serial,
+                     &mem[0], &err[0]);
+    read_pieces(text, len, seed, &pieces, &mem[1], &err[1]);
+    read_document(text, len, &document, &mem[2], &err[2]);
+    bool has_nul = len && memchr(text, '\0', len);
+    bool alike = same_faults(&err[0], &err[2], has_nul) &&
+                 err[0].n == err[1].n &&
+                 memcmp(&err[0].fault, &err[1].fault,
+                        err[0].n * sizeof(err[0].fault[0])) == 0;
+    *taken = err[2].n == 0;
+    if (*taken)
+        alike = alike && same_request(&whole, &document) &&
+                same_request(&pieces, &document);
+    for (size_t i = 0; i < 3; i++)
+        arena_free(&mem[i]);
+    return alike;
 }
