@@ -5,21 +5,20 @@
  * The numbers that read back as x lie between the middles to its neighbours.
  * Of the decimals of a spacing just below that interval's width one or two
  * lie inside; of ten times that spacing at most one does.  Products with a
- * power of ten in 128 bits decide which: they are rounded to odd, so that a
- * comparison never goes wrong by what was cut off.
+ * power of ten in 128 bits decide which.
+ *
+ * What depends on the digits, which is chance, is computed without branches:
+ * half of them would be guessed wrong.
  */
 #include "api/number.h"
 
 #include "api/power.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* Copies are as long as 24 digits, which is more than any number has. */
-enum { PLAIN_MIN = -5, PLAIN_MAX = 16, TEXT_BYTES = 24 };
-static const double INTEGRAL_MAX = 1e15;
+enum { PLAIN_MIN = -5, PLAIN_MAX = 16 };
 
 __extension__ typedef unsigned __int128 uint128;
 
@@ -40,19 +39,6 @@ struct binary {
     bool single;
 };
 
-/*
- * g * c / 2^128, odd if anything was cut off.  64 bits of g are enough for a
- * float.
- */
-INLINE uint64_t times(struct power g, uint64_t c, bool single)
-{
-    uint128 high = (uint128)g.hi * c;
-    if (single)
-        return (uint64_t)(high >> 64) | ((uint64_t)high >> 32 > 1);
-    high += (uint128)g.lo * c >> 64;
-    return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
-}
-
 /* 10^k rounded up. */
 INLINE struct power power_above(int k, bool single)
 {
@@ -67,26 +53,47 @@ INLINE struct power power_above(int k, bool single)
     return g;
 }
 
+/* g * c in units of 2^-64, rounded down; 64 bits of g do for a float. */
+INLINE uint128 times(struct power g, uint64_t c, bool single)
+{
+    uint128 high = (uint128)g.hi * c;
+    return single ? high : high + ((uint128)g.lo * c >> 64);
+}
+
+INLINE uint64_t whole(uint128 product)
+{
+    return (uint64_t)(product >> 64);
+}
+
+/* first ? a : b, without a branch */
+INLINE uint64_t choose(bool first, uint64_t a, uint64_t b)
+{
+    return b ^ ((a ^ b) & -(uint64_t)first);
+}
+
+/*
+ * The products are four times x, and the middles, in units of 10^k.  Of that
+ * a multiple of 4 is a decimal, and of 40 one that has a digit less; those in
+ * low < multiple <= high read back as x.  As g is rounded up a product may be
+ * too large, but by less than slack, and none is as close as that above a
+ * whole number without being it.
+ */
 INLINE struct decimal shortest(struct binary b)
 {
     int k = (b.q * 1262611 - (b.closer_below ? 524031 : 0)) >> 22;
     int h = b.q + power_exponent(-k) + 1;
     struct power g = power_above(-k, b.single);
-    uint64_t below = times(g, (4 * b.c - 2 + b.closer_below) << h, b.single);
-    uint64_t here = times(g, (4 * b.c) << h, b.single);
-    uint64_t above = times(g, (4 * b.c + 2) << h, b.single);
-    uint64_t low = below + (b.c & 1), high = above - (b.c & 1);
-    uint64_t s = here / 4, tens = s / 10;
-    if (s >= 10) {
-        bool down = low <= 40 * tens, up = 40 * tens + 40 <= high;
-        if (down != up)
-            return (struct decimal){tens + up, k + 1};
-    }
-    bool down = low <= 4 * s, up = 4 * s + 4 <= high;
-    if (down != up)
-        return (struct decimal){s + up, k};
-    up = here > 4 * s + 2 || (here == 4 * s + 2 && (s & 1));
-    return (struct decimal){s + up, k};
+    uint128 x = times(g, (4 * b.c) << h, b.single);
+    uint128 below = times(g, (4 * b.c - 2 + b.closer_below) << h, b.single);
+    uint128 above = times(g, (4 * b.c + 2) << h, b.single);
+    /* the middles themselves read back as x if it is even */
+    const int slack_log2 = b.single ? 33 : 1;
+    uint64_t low = whole(below - ((~b.c & 1) << slack_log2));
+    uint64_t high = whole(above - ((b.c & 1) << slack_log2));
+    uint64_t s = whole(x) / 4, first = low / 4 + 1, tens = high / 40;
+    uint64_t nearest = (whole(x - ((~s & 1) << slack_log2)) + 2) / 4;
+    uint64_t ones = nearest < first ? first : nearest;
+    return (struct decimal){choose(40 * tens > low, 10 * tens, ones), k};
 }
 
 INLINE struct binary of_double(double x)
@@ -113,124 +120,145 @@ INLINE struct binary of_float(float x)
                            mantissa == 0 && exponent > 1, true};
 }
 
-/* Eight digits, the first in the lowest byte: halves, pairs, single ones. */
-static uint64_t eight_digits(uint64_t v)
+/*
+ * Eight digits, the first in the lowest byte: halves, pairs, single ones.
+ * Each step puts a quotient before its remainder: with v = q * d + r that is
+ * q + (r << n) = (v << n) - q * ((d << n) - 1).
+ */
+INLINE uint64_t eight_digits(uint64_t v)
 {
-    uint64_t fours = v / 10000 | (v % 10000) << 32;
-    uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x7f0000007f);
-    uint64_t pairs = hundreds | (fours - 100 * hundreds) << 16;
-    uint64_t tens = (pairs * 103 >> 10) & UINT64_C(0x000f000f000f000f);
-    return tens | (pairs - 10 * tens) << 8;
+    uint64_t q = v * 109951163 >> 40; /* v / 10000 */
+    uint64_t fours = (v << 32) - q * ((UINT64_C(10000) << 32) - 1);
+    q = (fours * 10486 >> 20) & UINT64_C(0x7f0000007f);
+    uint64_t pairs = (fours << 16) - q * ((100 << 16) - 1);
+    q = (pairs * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+    return (pairs << 8) - q * ((10 << 8) - 1);
 }
 
-/*
- * Digits as text, 24 of them, and which of them are between the zeros on
- * either side.  What follows may be read, and means nothing.
- */
-struct digits {
-    char text[2 * TEXT_BYTES];
-    int first, n;
-};
-
-static void put_eight(char *to, uint64_t digits)
+INLINE void put_eight(char *to, uint64_t text)
 {
-    digits |= UINT64_C(0x3030303030303030);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    memcpy(to, &digits, sizeof(digits));
+    memcpy(to, &text, sizeof(text));
 #else
     for (int i = 0; i < 8; i++)
-        to[i] = (char)(digits >> 8 * i);
+        to[i] = (char)(text >> 8 * i);
 #endif
 }
 
-/* digits > 0 */
-static void write_digits(uint64_t digits, struct digits *d)
+/* Of the bytes that are not 0 the last. */
+INLINE int top_byte(uint64_t v)
 {
-    uint64_t part[3] = {
-        eight_digits(digits / UINT64_C(10000000000000000)),
-        eight_digits(digits / 100000000 % 100000000),
-        eight_digits(digits % 100000000),
-    };
-    int first = 0, last = 2;
-    for (size_t i = 0; i < 3; i++)
-        put_eight(d->text + 8 * i, part[i]);
-    while (first < 2 && part[first] == 0)
-        first++;
-    while (last > 0 && part[last] == 0)
-        last--;
-    d->first = 8 * first + __builtin_ctzll(part[first]) / 8;
-    d->n = 8 * last + 7 - __builtin_clzll(part[last]) / 8 - d->first + 1;
+    return (63 - __builtin_clzll(v)) / 8;
 }
 
-/* A number of at most three digits. */
-static char *write_exponent(char *p, int e)
-{
-    *p++ = 'e';
-    if (e < 0)
-        *p++ = '-';
-    e = e < 0 ? -e : e;
-    if (e >= 100)
-        *p++ = (char)('0' + e / 100);
-    if (e >= 10)
-        *p++ = (char)('0' + e / 10 % 10);
-    *p++ = (char)('0' + e % 10);
-    return p;
-}
+static const uint64_t ZEROS = UINT64_C(0x3030303030303030); /* as text */
 
-static char *append(char *p, const char *bytes, int n)
-{
-    memcpy(p, bytes, TEXT_BYTES); /* of a fixed length, so without a call */
-    return p + n;
-}
+/* 17 digits, the first of which is no zero, as text: eight bytes in a word. */
+struct digits {
+    char first;
+    uint64_t next, last;
+    int n; /* without the zeros at the end */
+    int e; /* the exponent of the first */
+};
 
-static char *zeros(char *p, int n)
+/* Of a number that has 17 digits or less, or of a float's 9. */
+INLINE struct digits digits_of(struct decimal number, bool single)
 {
-    memset(p, '0', TEXT_BYTES);
-    return p + n;
-}
-
-/* Lays out the digits: 0.00123, 12.3, 12300.0 or 1.23e45. */
-static char *lay_out(struct decimal number, char *p)
-{
-    struct digits d;
-    write_digits(number.digits, &d);
-    const char *digits = d.text + d.first;
-    int n = d.n;
-    int e = number.exponent + TEXT_BYTES - 1 - d.first; /* of the first */
-    if (e < PLAIN_MIN || e > PLAIN_MAX) {
-        *p++ = digits[0];
-        if (n > 1)
-            *p++ = '.';
-        return write_exponent(append(p, digits + 1, n - 1), e);
+    const uint64_t least =
+        single ? UINT64_C(100000000) : UINT64_C(10000000000000000);
+    struct digits d = {.e = number.exponent + (single ? 8 : 16)};
+    uint64_t v = number.digits, next, last = 0;
+    /* One is missing at most, or two of a float; more if it is subnormal. */
+    unsigned less = v < least, much_less = single && v < least / 10;
+    v *= 1 + 9 * less + 90 * much_less;
+    d.e -= (int)(less + much_less);
+    while (v < least) {
+        v *= 10;
+        d.e--;
     }
-    if (e < 0) {
-        *p++ = '0';
-        *p++ = '.';
-        return append(zeros(p, -e - 1), digits, n);
+    d.first = (char)('0' + v / least);
+    v %= least;
+    if (!single) {
+        last = eight_digits(v % 100000000);
+        v /= 100000000;
     }
-    if (n <= e + 1) {
-        p = zeros(append(p, digits, n), e + 1 - n);
-        *p++ = '.';
-        *p++ = '0';
-        return p;
+    next = eight_digits(v);
+    d.n = last ? 10 + top_byte(last) : next ? 2 + top_byte(next) : 1;
+    d.next = next | ZEROS;
+    d.last = last | ZEROS;
+    return d;
+}
+
+/* A point before byte i < 8 of the text, the last byte of which is lost. */
+INLINE uint64_t with_point(uint64_t text, int i)
+{
+    uint64_t before = (UINT64_C(1) << 8 * i) - 1;
+    return (text & before) | (uint64_t)'.' << 8 * i | (text & ~before) << 8;
+}
+
+/* Three digits at most, as eight_digits has them. */
+INLINE char *write_exponent(char *p, int e)
+{
+    unsigned v = (unsigned)(e < 0 ? -e : e);
+    unsigned tens = v * 205 >> 11, hundreds = v * 41 >> 12;
+    int skip = (v < 100) + (v < 10);
+    uint64_t text = ZEROS + ((uint64_t)v << 16) -
+                    tens * ((10 << 16) - (1 << 8)) - hundreds * ((10 << 8) - 1);
+    p[0] = 'e';
+    p[1] = '-';
+    p += 1 + (e < 0);
+    put_eight(p, text >> 8 * skip);
+    return p + 3 - skip;
+}
+
+/*
+ * Lays out the digits: 0.00123, 12.3, 12300.0 or 1.23e45.  All of them are
+ * put down every time, and the returned end leaves zeros behind.
+ */
+INLINE char *lay_out(struct digits d, char *p)
+{
+    bool plain = d.e >= PLAIN_MIN && d.e <= PLAIN_MAX;
+    if (plain && d.e < 0) {
+        put_eight(p, ZEROS);
+        p[1] = '.';
+        p += 1 - d.e;
+        p[0] = d.first;
+        put_eight(p + 1, d.next);
+        put_eight(p + 9, d.last);
+        return p + d.n;
     }
-    p = append(p, digits, e + 1);
-    *p++ = '.';
-    return append(p, digits + e + 1, n - e - 1);
+    int point = plain ? d.e : 0; /* behind this digit, from 0 */
+    p[0] = d.first;
+    if (point < 8) {
+        put_eight(p + 2, d.next);
+        put_eight(p + 10, d.last);
+        put_eight(p + 1, with_point(d.next, point));
+    } else if (point < 16) {
+        put_eight(p + 1, d.next);
+        put_eight(p + 10, d.last);
+        put_eight(p + 9, with_point(d.last, point - 8));
+    } else {
+        put_eight(p + 1, d.next);
+        put_eight(p + 9, d.last);
+        put_eight(p + 17, with_point(ZEROS, 0));
+    }
+    if (!plain)
+        return write_exponent(p + d.n + (d.n > 1), d.e);
+    return p + 1 + (d.n > d.e + 1 ? d.n : d.e + 2);
 }
 
 INLINE size_t write(double x, bool single, char *out)
 {
     char *p = out;
-    if (signbit(x))
-        *p++ = '-';
+    *p = '-';
+    p += signbit(x) != 0;
     x = fabs(x);
-    if (x == 0)
+    if (x == 0) {
         p = stpcpy(p, "0.0");
-    else if (x < INTEGRAL_MAX && !single && x == (double)(uint64_t)x)
-        p = lay_out((struct decimal){(uint64_t)x, 0}, p);
-    else
-        p = lay_out(shortest(single ? of_float((float)x) : of_double(x)), p);
+    } else {
+        struct binary b = single ? of_float((float)x) : of_double(x);
+        p = lay_out(digits_of(shortest(b), single), p);
+    }
     *p = '\0';
     return (size_t)(p - out);
 }

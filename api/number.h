@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { NUMBER_BYTES = 64 };
+enum { NUMBER_BYTES = 32 };
 
 /*
  * The shortest decimal form that reads back to the same bits, the nearest to

@@ -11,12 +11,18 @@ struct power {
     uint64_t hi, lo;
 };
 
+/* Filled before main. */
+extern struct power power_table[POWER_MAX - POWER_MIN + 1];
+
 /*
  * The highest 128 bits of 10^k, rounded down, POWER_MIN <= k <= POWER_MAX:
  * floor(10^k * 2^-(power_exponent(k) - 127)).  Exact for 0 <= k <=
  * POWER_EXACT_MAX.
  */
-struct power power_of_ten(int k);
+static inline struct power power_of_ten(int k)
+{
+    return power_table[k - POWER_MIN];
+}
 
 /* floor(log2(10^k)), |k| <= 1233. */
 static inline int power_exponent(int k)
