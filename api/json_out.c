@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CAPACITY_FIRST = 4096 };
+enum {
+    CAPACITY_FIRST = 4096,
+    RUN = 256, /* numbers that room is made for at once */
+};
 
 void json_out_init(struct json_out *out, struct arena *mem, bool pretty)
 {
@@ -188,6 +191,59 @@ void out_float(struct json_out *out, float x)
         out_null(out);
     else if (room)
         out->len += number_write_float(x, room);
+}
+
+/* What separate writes between two items, where there is room for it. */
+static inline char *put_gap(const struct json_out *out, char *p)
+{
+    const size_t indent = 2 * (size_t)out->depth;
+    *p++ = ',';
+    if (!out->pretty)
+        return p;
+    *p++ = '\n';
+    memset(p, ' ', indent);
+    return p + indent;
+}
+
+/* n finite numbers; the first finds out what stands before it. */
+static inline void numbers(struct json_out *out, const void *x, size_t n,
+                           bool single)
+{
+    const size_t bytes = NUMBER_BYTES + 2 + 2 * (size_t)out->depth;
+    const float *floats = x;
+    const double *doubles = x;
+    if (n > 0)
+        single ? out_float(out, floats[0]) : out_number(out, doubles[0]);
+    for (size_t i = 1; i < n;) {
+        size_t end = n - i < RUN ? n : i + RUN;
+        if (!reserve(out, (end - i) * bytes))
+            return;
+        char *p = out->text + out->len;
+        for (; i < end; i++) {
+            p = put_gap(out, p);
+            p += single ? number_write_float(floats[i], p)
+                        : number_write(doubles[i], p);
+        }
+        out->len = (size_t)(p - out->text);
+    }
+}
+
+size_t out_numbers(struct json_out *out, const double *x, size_t n)
+{
+    size_t finite = 0;
+    while (finite < n && isfinite(x[finite]))
+        finite++;
+    numbers(out, x, finite, false);
+    return finite;
+}
+
+size_t out_floats(struct json_out *out, const float *x, size_t n)
+{
+    size_t finite = 0;
+    while (finite < n && isfinite(x[finite]))
+        finite++;
+    numbers(out, x, finite, true);
+    return finite;
 }
 
 void out_raw(struct json_out *out, const char *json)

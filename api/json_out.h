@@ -38,6 +38,14 @@ void out_null(struct json_out *out);
 void out_number(struct json_out *out, double x);
 void out_float(struct json_out *out, float x);
 
+/*
+ * Items of an array: n numbers as the above would write them, only faster,
+ * but up to the first that is not finite.  Returns how many; if less than n,
+ * the next is the caller's to write as it likes.
+ */
+size_t out_numbers(struct json_out *out, const double *x, size_t n);
+size_t out_floats(struct json_out *out, const float *x, size_t n);
+
 /* JSON text that is written already, as one value. */
 void out_raw(struct json_out *out, const char *json);
 

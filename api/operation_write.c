@@ -23,32 +23,39 @@ static void write_nonfinite(struct source *s, double x)
         out_string(s->out, isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
 }
 
-static void write_element(struct source *s)
+/* The next n elements. */
+static void write_run(struct source *s, size_t n)
 {
-    size_t i = s->at++;
-    if (s->integers) {
-        out_integer(s->out, ((const int64_t *)s->t->data)[i]);
-        return;
+    const size_t end = s->at + n;
+    const int64_t *integers = s->t->data;
+    const float *floats = s->t->data;
+    const double *doubles = s->t->data;
+    while (s->integers && s->at < end)
+        out_integer(s->out, integers[s->at++]);
+    while (s->at < end) {
+        s->at += s->req->call.type == OP_FLOAT32
+                     ? out_floats(s->out, floats + s->at, end - s->at)
+                     : out_numbers(s->out, doubles + s->at, end - s->at);
+        if (s->at < end) {
+            write_nonfinite(s, op_real_at(&s->req->call, s->t, s->at));
+            s->at++;
+        }
     }
-    double x = op_real_at(&s->req->call, s->t, i);
-    if (!isfinite(x))
-        write_nonfinite(s, x);
-    else if (s->req->call.type == OP_FLOAT32)
-        out_float(s->out, (float)x);
-    else
-        out_number(s->out, x);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): OP_RANK_MAX deep */
 static void write_nested(struct source *s, size_t depth)
 {
     if (depth == s->t->rank) {
-        write_element(s);
+        write_run(s, 1);
         return;
     }
     out_open(s->out, '[');
-    for (size_t i = 0; i < s->t->dim[depth]; i++)
-        write_nested(s, depth + 1);
+    if (depth + 1 == s->t->rank)
+        write_run(s, s->t->dim[depth]);
+    else
+        for (size_t i = 0; i < s->t->dim[depth]; i++)
+            write_nested(s, depth + 1);
     out_close(s->out, ']');
 }
 
@@ -62,8 +69,7 @@ static void write_flat(struct source *s)
     out_close(s->out, ']');
     out_key(s->out, "data");
     out_open(s->out, '[');
-    while (s->at < s->t->n)
-        write_element(s);
+    write_run(s, s->t->n);
     out_close(s->out, ']');
     out_close(s->out, '}');
 }
