@@ -1,19 +1,12 @@
 #include "api/scan.h"
 
-#include "api/decimal.h"
 #include "api/utf8.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     BLOCK = 128, /* bytes that are counted together */
     DEPTH_MAX = 64,
-    DIGITS_MAX = 19, /* fit in 64 bits */
-    INT_DIGITS_MAX = 18,
-    NUMBER_MAX = 63,   /* characters of a number for strtod */
-    EXPONENT_MAX = 300 /* beyond it, a number may not fit in a double */
 };
 
 size_t scan_count(const char *text, size_t len, char c)
@@ -27,146 +20,6 @@ size_t scan_count(const char *text, size_t len, char c)
         count += n;
     }
     return count;
-}
-
-/* Whether the eight bytes are all digits. */
-static bool eight_digits(uint64_t v)
-{
-    return ((v & 0xf0f0f0f0f0f0f0f0) == 0x3030303030303030) &&
-           (((v + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) ==
-            0x3030303030303030);
-}
-
-/* Their value, first byte first: pairs, then fours, then all. */
-static uint64_t eight_value(uint64_t v)
-{
-    v = (v & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
-    v = (v & 0x00ff00ff00ff00ff) * 6553601 >> 16;
-    return (v & 0x0000ffff0000ffff) * 42949672960001 >> 32;
-}
-
-/*
- * Digits from s->at on, appended to *m, which may overflow beyond 19 of them;
- * returns how many.
- */
-static size_t digits(struct scan *s, uint64_t *m)
-{
-    const char *from = s->at;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    uint64_t v;
-    while (s->end - s->at >= 8 &&
-           (memcpy(&v, s->at, sizeof(v)), eight_digits(v))) {
-        *m = *m * 100000000 + eight_value(v);
-        s->at += 8;
-    }
-#endif
-    while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
-        *m = *m * 10 + (uint64_t)(*s->at++ - '0');
-    return (size_t)(s->at - from);
-}
-
-/* A number's parts: (negative ? -1 : 1) * m * 10^e. */
-struct decimal {
-    const char *text;
-    uint64_t m;
-    int e;
-    size_t n_digits; /* from the first that is not 0 */
-    bool negative, integer;
-};
-
-/* The part behind the point. */
-static bool fraction(struct scan *s, struct decimal *d)
-{
-    s->at++;
-    size_t n = digits(s, &d->m);
-    d->e = -(int)n;
-    d->n_digits += n;
-    return n > 0 && n < NUMBER_MAX;
-}
-
-static bool exponent(struct scan *s, struct decimal *d)
-{
-    uint64_t e = 0;
-    s->at++;
-    bool negative = s->at < s->end && *s->at == '-';
-    if (s->at < s->end && (*s->at == '-' || *s->at == '+'))
-        s->at++;
-    size_t n = digits(s, &e);
-    if (n == 0 || n > 4 || e > EXPONENT_MAX)
-        return false;
-    d->e += negative ? -(int)e : (int)e;
-    return true;
-}
-
-/* The grammar of a number, and nothing but its grammar. */
-static bool parts(struct scan *s, struct decimal *d)
-{
-    scan_peek(s);
-    *d = (struct decimal){.text = s->at, .integer = true};
-    d->negative = s->at < s->end && *s->at == '-';
-    s->at += d->negative;
-    bool zero = s->at < s->end && *s->at == '0';
-    size_t n = digits(s, &d->m);
-    if (n == 0 || (zero && n > 1) || n > NUMBER_MAX)
-        return false;
-    d->n_digits = zero ? 0 : n;
-    if (s->at < s->end && *s->at == '.') {
-        d->integer = false;
-        if (!fraction(s, d))
-            return false;
-    }
-    if (s->at < s->end && (*s->at == 'e' || *s->at == 'E')) {
-        d->integer = false;
-        if (!exponent(s, d))
-            return false;
-    }
-    return !d->integer || d->n_digits <= INT_DIGITS_MAX;
-}
-
-/* What arithmetic on 128 bits cannot do. */
-static bool by_strtod(const struct scan *s, const struct decimal *d,
-                      double *out)
-{
-    char text[NUMBER_MAX + 1];
-    size_t n = (size_t)(s->at - d->text);
-    if (n > NUMBER_MAX)
-        return false;
-    memcpy(text, d->text, n);
-    text[n] = '\0';
-    *out = strtod(text, NULL);
-    return isfinite(*out);
-}
-
-static bool value_of(const struct scan *s, const struct decimal *d, double *out)
-{
-    /* zeros behind the point count as digits, which only costs time */
-    if (d->n_digits > DIGITS_MAX || !decimal_to_double(d->m, d->e, out))
-        return by_strtod(s, d, out);
-    if (d->negative && (*out > 0 || !d->integer))
-        *out = -*out; /* the integer -0 is 0 */
-    return true;
-}
-
-bool scan_number(struct scan *s, double *out)
-{
-    struct decimal d;
-    return parts(s, &d) && value_of(s, &d, out);
-}
-
-bool scan_integer(struct scan *s, int64_t *out)
-{
-    struct decimal d;
-    double x;
-    if (!parts(s, &d))
-        return false;
-    if (d.integer) {
-        *out = d.negative ? -(int64_t)d.m : (int64_t)d.m;
-        return true;
-    }
-    if (!value_of(s, &d, &x) || x != rint(x) || fabs(x) > 0x1p53)
-        return false;
-    *out = (int64_t)x;
-    return true;
 }
 
 /* The four hexadecimal digits of a \u escape. */

@@ -5,8 +5,7 @@
  * values; about anything else it declines, and says nothing: who scans must
  * be able to start over with json_read, which knows what is wrong and where.
  * It declines what is malformed or out of range, and what is rare: keys with
- * escapes, integers of 19 digits, depth beyond 64, objects of more than 32
- * members.
+ * escapes, depth beyond 64, objects of more than 32 members.
  *
  * Every function skips white space first, moves past what it has read, and
  * returns false to decline, after which the scan is of no more use.
@@ -66,7 +65,10 @@ enum { SCAN_MEMBERS_MAX = 32 };
 bool scan_key(struct scan *s, struct span *key,
               struct span seen[SCAN_MEMBERS_MAX], size_t *n_seen);
 
-/* A number, correctly rounded; an integer is rounded from its exact value. */
+/*
+ * A number of any length, correctly rounded; below half the smallest double
+ * it is zero.  Declined are integers beyond int64 and what is not finite.
+ */
 bool scan_number(struct scan *s, double *out);
 
 /* An integer, or a real of integral value within 2^53. */

@@ -117,13 +117,31 @@ static void ties_are_broken_to_even(void **state)
 static void what_is_no_number_is_declined(void **state)
 {
     static const char *const texts[] = {
-        "",      "-",     "+1",
-        "01",    "-01",   "1.",
-        ".5",    "1e",    "1e+",
-        "--1",   "0x1",   "NaN",
-        "1e400", "1e301", "Infinity",
-        "1 2",   "1.e1",  "1e1.5",
-        "nul",   "1_0",   "1234567890123456789",
+        "",
+        "-",
+        "+1",
+        "01",
+        "-01",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "--1",
+        "0x1",
+        "NaN",
+        "-.5",
+        "1.e1",
+        "1e400",
+        "1e309",
+        "Infinity",
+        "1e1.5",
+        "1 2",
+        "nul",
+        "1_0",
+        "1.7976931348623159e308",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "12345678901234567890",
     };
     (void)state;
     for (size_t i = 0; i < COUNT(texts); i++) {
