@@ -22,6 +22,13 @@
 
 enum { RANDOM_BITS = 300000, RANDOM_OTHERS = 20000 };
 
+/* EVALD_NUMBERS in the environment, or what fits in a test run. */
+static size_t random_bits(void)
+{
+    const char *n = getenv("EVALD_NUMBERS");
+    return n ? strtoull(n, NULL, 10) : RANDOM_BITS;
+}
+
 /* What is written and read back. */
 enum kind { DOUBLE, FLOAT };
 static const int digits_max[] = {[DOUBLE] = 17, [FLOAT] = 9};
@@ -221,13 +228,20 @@ static bool exists(enum kind kind, double x, int n)
            (m == ten && reads_back(kind, 10 * m - 1, exponent - 1, x));
 }
 
-/* That the digits are those of %.*e, wherever these read back. */
+/*
+ * That the digits are those of %.*e, which are the nearest.  Where these do
+ * not read back x is a power of two, whose interval is shorter below: then
+ * they are the next above.
+ */
 static bool is_nearest(enum kind kind, double x, int n, const char *digits)
 {
     char text[64], nearest[NUMBER_BYTES];
     snprintf(text, sizeof(text), "%.*e", n - 1, x);
-    if (!same_bits(read_as(kind, text), x))
-        return true;
+    if (!same_bits(read_as(kind, text), x)) {
+        char all[NUMBER_BYTES] = {text[0]};
+        strncat(all, text + 2, (size_t)n - 1);
+        snprintf(text, sizeof(text), "%llu", strtoull(all, NULL, 10) + 1);
+    }
     significant(text, nearest);
     return strcmp(digits, nearest) == 0;
 }
@@ -238,7 +252,8 @@ static bool is_nearest(enum kind kind, double x, int n, const char *digits)
  */
 static void check_as(enum kind kind, double x, bool thorough)
 {
-    char text[NUMBER_BYTES], digits[NUMBER_BYTES];
+    char *text = malloc(NUMBER_BYTES), digits[NUMBER_BYTES]; /* to the byte */
+    assert_non_null(text);
     size_t len = write_as(kind, x, text);
     if (len != strlen(text) || !is_json_real(text))
         fail_msg("%a is \"%s\" (%zu), no JSON real", x, text, len);
@@ -251,6 +266,7 @@ static void check_as(enum kind kind, double x, bool thorough)
     for (int less = n - 1; less >= (thorough ? 1 : n - 1) && less > 0; less--)
         if (exists(kind, fabs(x), less))
             fail_msg("%a is \"%s\": %d digits would do", x, text, less);
+    free(text);
 }
 
 /* As a double, and as the nearest float. */
@@ -265,7 +281,7 @@ static void random_floats_are_shortest(void **state)
 {
     (void)state;
     uint64_t seed = 20261;
-    for (size_t i = 0; i < RANDOM_BITS;) {
+    for (size_t i = 0, n = random_bits(); i < n;) {
         uint32_t bits = (uint32_t)random_next(&seed);
         float x;
         memcpy(&x, &bits, sizeof(x));
@@ -280,13 +296,37 @@ static void random_bits_are_shortest(void **state)
 {
     (void)state;
     uint64_t seed = 20260;
-    for (size_t i = 0; i < RANDOM_BITS;) {
+    for (size_t i = 0, n = random_bits(); i < n;) {
         double x = from_bits(random_next(&seed));
         if (!isfinite(x))
             continue;
         check(x, i % 32 == 0);
         i++;
     }
+}
+
+/* All of the exponents of both, at their ends and in between. */
+static void every_exponent_is_shortest(void **state)
+{
+    (void)state;
+    uint64_t seed = 20262;
+    for (uint64_t e = 0; e < 2047; e++)
+        for (uint64_t i = 0; i < 40; i++) {
+            uint64_t m = random_next(&seed) & ((UINT64_C(1) << 52) - 1);
+            check(from_bits(e << 52 | m), false);
+            check(from_bits(e << 52 | i), false);
+            check(from_bits(((e + 1) << 52) - 1 - i), false);
+        }
+    for (uint32_t e = 0; e < 255; e++)
+        for (uint32_t i = 0; i < 400; i++) {
+            uint32_t bits = e << 23 | ((uint32_t)random_next(&seed) >> 9);
+            uint32_t many[] = {bits, e << 23 | i, ((e + 1) << 23) - 1 - i};
+            for (size_t k = 0; k < COUNT(many); k++) {
+                float x;
+                memcpy(&x, &many[k], sizeof(x));
+                check_as(FLOAT, (double)x, i % 8 == 0);
+            }
+        }
 }
 
 static void powers_of_two_are_shortest(void **state)
@@ -336,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_values_have_their_known_form),
+        cmocka_unit_test(every_exponent_is_shortest),
         cmocka_unit_test(powers_of_two_are_shortest),
         cmocka_unit_test(powers_of_ten_are_shortest),
         cmocka_unit_test(common_numbers_are_shortest),
