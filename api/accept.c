@@ -161,3 +161,27 @@ size_t content_pick(const char *content_type, const char *const *types)
         row++;
     return row;
 }
+
+double accept_coding(const char *accept_encoding, const char *coding, bool star)
+{
+    const char *rest = accept_encoding ? accept_encoding : "";
+    const char *end = rest + strlen(rest);
+    struct piece e, piece, value;
+    double quality = 0;
+    while (next_piece(&rest, end, ',', &e)) {
+        const char *at = e.text, *to = e.text + e.len;
+        double q = 1;
+        if (!next_piece(&at, to, ';', &piece))
+            continue;
+        bool named = is(piece, coding);
+        if (!named && !(star && is(piece, "*")))
+            continue;
+        while (next_piece(&at, to, ';', &piece))
+            if (parameter(piece, "q", &value))
+                q = strtod(value.text, NULL);
+        if (named)
+            return q;
+        quality = q;
+    }
+    return quality;
+}

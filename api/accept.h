@@ -1,4 +1,4 @@
-/* Content negotiation: RFC 9110, sections 8.3 and 12.5.1. */
+/* Content negotiation: RFC 9110, sections 8.3, 12.5.1 and 12.5.3. */
 #ifndef EVALD_API_ACCEPT_H
 #define EVALD_API_ACCEPT_H
 
@@ -16,5 +16,13 @@ size_t accept_pick(const char *accept, const char *const *types, size_t n);
  * only in UTF-8, if it says.  Their number if it is none of them, or NULL.
  */
 size_t content_pick(const char *content_type, const char *const *types);
+
+/*
+ * The quality that the Accept-Encoding header gives a coding, 0 if it does not
+ * name it; with star, "*" names all that are not named otherwise.  The header
+ * may be NULL, which names none.
+ */
+double accept_coding(const char *accept_encoding, const char *coding,
+                     bool star);
 
 #endif

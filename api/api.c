@@ -2,6 +2,8 @@
 #include "api/api.h"
 
 #include "api/accept.h"
+#include "api/clock.h"
+#include "api/content.h"
 #include "api/etag.h"
 #include "api/operation.h"
 #include "api/route.h"
@@ -9,7 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_AFTER_S = 1 };
+enum {
+    RETRY_AFTER_S = 1,
+    MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
+};
+static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
 
 static const char PROBLEM_TYPE[] = "application/problem+json";
 
@@ -42,6 +48,23 @@ static void call_init(struct api_call *call, const struct api_env *env,
     json_out_init(&call->out, mem, query_has(req->query, "pretty"));
 }
 
+/*
+ * Compresses the body if the client likes that.  Caches are told even where it
+ * does not, as the next client may.
+ */
+static void encode(struct api_call *call)
+{
+    struct api_response *res = call->res;
+    enum coding coding = coding_wanted(call->req->accept_encoding);
+    if (res->body_len < CONTENT_BYTES_MIN)
+        return;
+    double start = clock_ms();
+    res->vary = "Accept-Encoding";
+    if (content_encode(coding, &res->body, &res->body_len, call->mem))
+        res->content_encoding = coding_name(coding);
+    res->encode_ms += clock_ms() - start;
+}
+
 /* The body of a problem when there is no memory left to write one. */
 static void answer_without_memory(struct api_response *res)
 {
@@ -66,6 +89,7 @@ static void answer_error(struct api_call *call)
     call->res->body_len = call->out.len;
     if (call->out.failed)
         answer_without_memory(call->res);
+    encode(call);
     if (call->res->status == 503)
         call->res->retry_after_s = RETRY_AFTER_S;
 }
@@ -81,6 +105,7 @@ static void answer(struct api_call *call)
     call->res->content_type = call->produces;
     call->res->body = call->out.text;
     call->res->body_len = call->out.len;
+    encode(call);
 }
 
 /*
@@ -96,7 +121,7 @@ static void tag(struct api_call *call)
     if (!res->etag || !etag_listed(call->req->if_none_match, res->etag))
         return;
     res->status = 304;
-    res->content_type = NULL;
+    res->content_type = res->content_encoding = NULL;
 }
 
 static bool is_method(const struct api_call *call, const char *method)
@@ -173,11 +198,14 @@ static int check_body(struct api_call *call, const struct route *route)
 {
     const struct api_request *req = call->req;
     call->res->accept_post = list_types(route, call->mem);
-    if (req->content_encoding && strcmp(req->content_encoding, "identity") != 0)
-        return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
-                        "Content-Encoding is \"%.60s\"; this version reads "
-                        "bodies that are not encoded",
-                        req->content_encoding);
+    if (coding_of(req->content_encoding) == CODING_UNKNOWN) {
+        call->res->accept_encoding = CONTENT_CODINGS;
+        return api_fail(
+            &call->err, PROBLEM_MEDIA_TYPE, NULL,
+            "Content-Encoding is \"%.60s\"; send one of " CONTENT_CODINGS
+            ", or none",
+            req->content_encoding);
+    }
     if (check_type(call, route))
         return -1;
     if (req->length_known && req->content_length > call->env->body_bytes_max)
@@ -221,13 +249,53 @@ bool api_admit(const struct api_env *env, const struct api_request *req,
     struct api_call call;
     const struct route *found = route_find(req->path);
     call_init(&call, env, req, mem, res);
-    *route = (struct api_route){0};
-    if (found)
-        *route = (struct api_route){found->inline_bytes_max, found->in_pieces};
+    bool encoded = coding_of(req->content_encoding) != CODING_IDENTITY;
+    *route = (struct api_route){.encoded = encoded};
+    if (found) {
+        route->inline_bytes_max = encoded ? 0 : found->inline_bytes_max;
+        route->in_pieces = found->in_pieces;
+    }
     if (check_head(&call, found) == 0)
         return true;
     answer_error(&call);
     return false;
+}
+
+size_t api_memory_bytes(size_t body_len)
+{
+    return MEMORY_BYTES_BASE + MEMORY_PER_BODY_BYTE * body_len;
+}
+
+/*
+ * Inflates the body, and gives the content the memory that it would have had
+ * if it had come as it is.  An intake does its own inflating.
+ */
+static int decode(struct api_call *call, const struct route *route)
+{
+    const struct api_request *req = call->req;
+    if (!is_method(call, "POST") || route->in_pieces)
+        return 0;
+    if (content_decode(coding_of(req->content_encoding), &call->body,
+                       &call->body_len, call->env->body_bytes_max, call->mem,
+                       &call->err))
+        return -1;
+    if (call->body_len > req->body_len)
+        call->mem->bytes_max +=
+            api_memory_bytes(call->body_len) - api_memory_bytes(req->body_len);
+    return 0;
+}
+
+/* Decodes, and has the answer written. */
+static int handle(struct api_call *call, const struct route *route)
+{
+    double start = clock_ms();
+    if (decode(call, route))
+        return -1;
+    double decode_ms = clock_ms() - start;
+    int rc = handler_of(call, route)(call);
+    if (call->body != call->req->body)
+        call->res->parse_ms += decode_ms;
+    return rc;
 }
 
 void api_answer(const struct api_env *env, const struct api_request *req,
@@ -246,7 +314,7 @@ void api_answer(const struct api_env *env, const struct api_request *req,
         return;
     }
     call.rest = route_rest(route, req->path);
-    if (handler_of(&call, route)(&call)) {
+    if (handle(&call, route)) {
         answer_error(&call);
         return;
     }

@@ -50,6 +50,7 @@ struct api_response {
     const char *content_type;     /* static; NULL = no body */
     const char *allow;            /* methods of the path, for Allow */
     const char *accept_post;      /* for Accept-Post, or NULL */
+    const char *accept_encoding;  /* for Accept-Encoding, or NULL */
     const char *etag;             /* for ETag, or NULL */
     const char *content_encoding; /* of the body, or NULL */
     const char *vary;             /* for Vary, or NULL */
@@ -58,14 +59,23 @@ struct api_response {
     int retry_after_s;  /* for Retry-After, or 0 */
     char *body;         /* in the arena */
     size_t body_len;
-    double parse_ms, compute_ms, encode_ms; /* for Server-Timing; 0 = none */
+    /* for Server-Timing; 0 = none.  Inflating counts as parsing, compressing as
+     * encoding. */
+    double parse_ms, compute_ms, encode_ms;
 };
 
 /* The route that a path leads to: what the server must know of it. */
 struct api_route {
     size_t inline_bytes_max; /* bodies beyond this are work for a worker */
     bool in_pieces;          /* the body may go to an intake while it comes */
+    bool encoded; /* the length of the body does not say what it becomes */
 };
+
+/*
+ * What a request may use of memory beside its body of this size: the budget
+ * of its arena.  A body that is inflated adds to it what its content would.
+ */
+size_t api_memory_bytes(size_t body_len);
 
 /*
  * Looks at the head of a request.  True: go on, read the body, then call

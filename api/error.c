@@ -19,6 +19,11 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "The detail says what is wrong. curl makes such a body of "
          "-F ground_truth=@gt.json -F detections=@dt.json, boundary and "
          "Content-Type included: set no Content-Type of your own."},
+    [PROBLEM_MALFORMED_CONTENT] =
+        {"malformed-content", 400, "The body is not what its encoding says",
+         "Content-Encoding says gzip or zstd, and the body could not be "
+         "inflated so: it is cut off, damaged, followed by something else, or "
+         "not compressed at all."},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is nothing at this path",
                            "GET /v1 lists what the server offers."},
     [PROBLEM_METHOD] = {"method-not-allowed", 405,
@@ -29,8 +34,9 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "Leave Accept out, or name one of the types in the detail."},
     [PROBLEM_BODY_TOO_LARGE] =
         {"body-too-large", 413, "The body is larger than the server takes",
-         "The detail says the limit, --max-body of the server. Leave out "
-         "what scoring does not need, such as segmentation."},
+         "The detail says the limit, --max-body of the server, which holds "
+         "for the inflated body too. Leave out what scoring does not need, "
+         "such as segmentation."},
     [PROBLEM_MEMORY] =
         {"too-much-memory", 413, "The request needs more memory than allowed",
          "Ask for fewer thresholds or area ranges, or leave out the output "
@@ -38,7 +44,9 @@ static const struct problem_type types[PROBLEM_COUNT] = {
     [PROBLEM_MEDIA_TYPE] =
         {"unsupported-media-type", 415, "The server does not read this type",
          "The Accept-Post header lists the types that it reads. curl sends "
-         "a form unless told: add -H 'Content-Type: application/json'."},
+         "a form unless told: add -H 'Content-Type: application/json'. "
+         "Where the encoding is at fault Accept-Encoding lists those that it "
+         "reads."},
     [PROBLEM_MISSING_MEMBER] =
         {"missing-member", 422, "A required member is missing",
          "The pointer names the member that was expected."},

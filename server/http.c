@@ -13,9 +13,7 @@
 enum {
     IDLE_TIMEOUT_S = 120,
     LIGHT_BYTES_MAX = 1 << 16, /* larger bodies are heavy work */
-    MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
 };
-static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
 
 /* A client's connection: what libmicrohttpd does not keep of it. */
 struct connection {
@@ -39,12 +37,6 @@ struct http {
     uint64_t id; /* the state that requests' ids come from */
     struct spares spares;
 };
-
-/* What a request may use beside its body of this size. */
-static size_t memory_bytes(size_t body_len)
-{
-    return MEMORY_BYTES_BASE + MEMORY_PER_BODY_BYTE * body_len;
-}
 
 /* Whether the head of a request announces much to do. */
 static enum spare_size size_of(const struct request *r)
@@ -83,7 +75,7 @@ static struct request *request_new(struct http *http,
     r->body.bytes_max = http->options.body_bytes_max;
     r->body.expected = r->req.content_length;
     r->mem = spares_take_arena(&http->spares, size_of(r));
-    r->mem.bytes_max = memory_bytes(0);
+    r->mem.bytes_max = api_memory_bytes(0);
     http->active++;
     return r;
 }
@@ -129,13 +121,19 @@ static void job_done(struct pool_job *job)
     pump(http);
 }
 
+/* Nobody knows how much a body is before it is inflated. */
+static bool is_heavy(const struct request *r)
+{
+    return r->route.encoded || r->body.bytes > LIGHT_BYTES_MAX;
+}
+
 /* Gives a job to the pool; -1 if that has no room. */
 static int submit(struct request *r, void (*run)(struct pool_job *job))
 {
     r->job = (struct pool_job){
         .run = run,
         .done = job_done,
-        .lane = r->body.bytes > LIGHT_BYTES_MAX ? LANE_HEAVY : LANE_LIGHT,
+        .lane = is_heavy(r) ? LANE_HEAVY : LANE_LIGHT,
     };
     if (pool_submit(r->http->pool, &r->job))
         return -1;
@@ -147,8 +145,8 @@ static int submit(struct request *r, void (*run)(struct pool_job *job))
 /* Has what waits of a body in pieces read while the rest is coming. */
 static void read_pieces(struct request *r)
 {
-    r->mem.bytes_max = memory_bytes(r->req.length_known ? r->req.content_length
-                                                        : r->body.bytes_max);
+    r->mem.bytes_max = api_memory_bytes(
+        r->req.length_known ? r->req.content_length : r->body.bytes_max);
     body_take(&r->body, false);
     if (submit(r, pieces_run) == 0)
         return;
@@ -167,7 +165,7 @@ static void resume(struct request *r)
 static void begin_work(struct request *r)
 {
     if (!r->body.spares)
-        r->mem.bytes_max = memory_bytes(r->body.bytes);
+        r->mem.bytes_max = api_memory_bytes(r->body.bytes);
     else
         body_take(&r->body, true);
     r->queued_ns = uv_hrtime();

@@ -125,6 +125,7 @@ enum MHD_Result request_send(struct request *r)
     add_header(response, "X-Request-Id", r->id);
     add_header(response, "Allow", res->allow);
     add_header(response, "Accept-Post", res->accept_post);
+    add_header(response, "Accept-Encoding", res->accept_encoding);
     add_header(response, "ETag", res->etag);
     add_header(response, "Content-Encoding", res->content_encoding);
     add_header(response, "Vary", res->vary);

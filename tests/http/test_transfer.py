@@ -70,19 +70,6 @@ def content_type(value, status):
         contains(reply.header("Accept-Post") or "", JSON)
 
 
-@each("Content-Encoding {0} is {1}", [
-    ("identity", 200), ("gzip", 415), ("zstd", 415), ("br", 415),
-    ("gzip, identity", 415)])
-def content_encoding(value, status):
-    """This version reads plain bodies."""
-    reply = ask(server(), "POST", EVALUATE, ZOO,
-                {"Content-Type": JSON, "Content-Encoding": value})
-    equal(reply.status, status)
-    if status == 415:
-        check_problem(server(), reply, 415, "unsupported-media-type")
-        check(reply.header("Accept-Post"), "no Accept-Post")
-
-
 # Framing
 
 
