@@ -7,7 +7,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { NAME_BYTES = 96, TITLES_BYTES = 1024, REF_BYTES = 160 };
+enum { NAME_BYTES = 96, TITLES_BYTES = 1024, REF_BYTES = 160, HEADERS_MAX = 6 };
 
 static const struct route_words words[] = {
     {"/", "service", "A short guide for people", NULL, NULL},
@@ -119,6 +119,13 @@ void openapi_headers(struct json_out *out, const char *const *names, size_t n)
     out_close(out, '}');
 }
 
+void openapi_encodings(struct json_out *out, bool has_body)
+{
+    openapi_ref(out, "parameters", "AcceptEncoding");
+    if (has_body)
+        openapi_ref(out, "parameters", "ContentEncoding");
+}
+
 /* The first problem of this status is where it is described. */
 static bool is_first(enum problem p)
 {
@@ -164,27 +171,34 @@ void openapi_problems(struct json_out *out, bool has_body, bool has_name)
     }
 }
 
-/* The header that explains a status, beyond the id. */
-static const char *header_of(int status)
+/* The headers that explain a status, beyond those of every answer. */
+static const char *const *headers_of(int status)
 {
-    switch (status) {
-    case 405:
-        return "Allow";
-    case 415:
-        return "Accept-Post";
-    case 503:
-        return "Retry-After";
-    default:
-        return NULL;
-    }
+    static const struct {
+        int status;
+        const char *names[3];
+    } rows[] = {
+        {405, {"Allow"}},
+        {415, {"Accept-Post", "Accept-Encoding"}},
+        {503, {"Retry-After"}},
+        {0, {NULL}},
+    };
+    size_t i = 0;
+    while (rows[i].status && rows[i].status != status)
+        i++;
+    return rows[i].names;
 }
 
 /* One response for all problems of a status. */
 static void write_problem(struct json_out *out, int status)
 {
     char name[NAME_BYTES], titles[TITLES_BYTES];
-    const char *header[] = {"X-Request-Id", header_of(status)};
-    size_t n = 0;
+    const char *const *explain = headers_of(status);
+    const char *header[HEADERS_MAX] = {"X-Request-Id", "Content-Encoding",
+                                       "Vary"};
+    size_t n = 0, n_headers = 3;
+    while (*explain && n_headers < HEADERS_MAX)
+        header[n_headers++] = *explain++;
     for (enum problem p = PROBLEM_NONE + 1; p < PROBLEM_COUNT; p++)
         if (problem_type(p)->status == status && n < sizeof(titles))
             n += (size_t)snprintf(
@@ -193,7 +207,7 @@ static void write_problem(struct json_out *out, int status)
     out_key(out, problem_name(status, name));
     out_open(out, '{');
     out_member_string(out, "description", titles);
-    openapi_headers(out, header, header[1] ? 2 : 1);
+    openapi_headers(out, header, n_headers);
     openapi_text(out,
                  "'content':{'application/problem+json':{'schema':@Problem}}}");
 }
@@ -225,21 +239,36 @@ static void write_components(struct json_out *out)
         "'Indent the answer; the value does not matter.',"
         "'allowEmptyValue':true,'schema':@string},"
         "'IfNoneMatch':{'name':'If-None-Match','in':'header','description':"
-        "'Tags of answers that the client has.','schema':@string}},"
+        "'Tags of answers that the client has.','schema':@string},"
+        "'AcceptEncoding':{'name':'Accept-Encoding','in':'header',"
+        "'description':'Answers of a kilobyte or more are compressed if it "
+        "asks for zstd or gzip, and if that saves anything.',"
+        "'schema':@string},"
+        "'ContentEncoding':{'name':'Content-Encoding','in':'header',"
+        "'description':'How the body is compressed. The limit of its size "
+        "holds for the inflated body too.','schema':{"
+        "'enum':['identity','gzip','zstd'],'default':'identity'}}},"
         "'headers':{"
         "'X-Request-Id':{'description':'The id of the request: that which "
         "was sent, or a new one.','required':true,"
         "'schema':@string},"
         "'Server-Timing':{'description':'Milliseconds spent, as queue;dur=…, "
-        "parse;dur=…, compute;dur=…, encode;dur=….',"
+        "parse;dur=…, compute;dur=…, encode;dur=…. Inflating the body is "
+        "part of parse, compressing the answer of encode.',"
         "'schema':@string},"
         "'ETag':{'description':'A name of the answer by its bytes.',"
         "'schema':@string},"
         "'Allow':{'description':'The methods that the path has.',"
         "'schema':@string},"
-        "'Accept-Post':{'description':'The types of body that are read; "
-        "left out where only the encoding is wrong.',"
+        "'Accept-Post':{'description':'The types of body that are read.',"
         "'schema':@string},"
+        "'Accept-Encoding':{'description':'The encodings of bodies that are "
+        "read; left out where the encoding is not what is wrong.',"
+        "'schema':@string},"
+        "'Content-Encoding':{'description':'How the answer is compressed, if "
+        "it is.','schema':{'enum':['gzip','zstd']}},"
+        "'Vary':{'description':'Accept-Encoding, where the answer is long "
+        "enough to be compressed.','schema':@string},"
         "'Retry-After':{'description':'Seconds to wait.',"
         "'schema':{'type':'integer','minimum':0}}}");
     write_responses(out);
@@ -298,6 +327,7 @@ static void write_parameters(struct json_out *out, const struct route *r)
         openapi_ref(out, "parameters", "Pretty");
     if (r->tagged)
         openapi_ref(out, "parameters", "IfNoneMatch");
+    openapi_encodings(out, r->post);
     out_close(out, ']');
 }
 
@@ -326,14 +356,14 @@ static void write_types(struct json_out *out, const struct route *r)
 static void write_answers(struct json_out *out, const struct route *r,
                           bool has_body)
 {
-    const char *header[] = {"X-Request-Id",
+    const char *header[] = {"X-Request-Id", "Content-Encoding", "Vary",
                             has_body ? "Server-Timing" : "ETag"};
     out_key(out, "responses");
     out_open(out, '{');
     out_key(out, "200");
     out_open(out, '{');
     out_member_string(out, "description", "The answer.");
-    openapi_headers(out, header, has_body || r->tagged ? 2 : 1);
+    openapi_headers(out, header, has_body || r->tagged ? 4 : 3);
     write_types(out, r);
     out_close(out, '}');
     if (r->tagged) {

@@ -24,6 +24,9 @@ void openapi_ref(struct json_out *out, const char *kind, const char *name);
 /* The member "headers" of a response. */
 void openapi_headers(struct json_out *out, const char *const *names, size_t n);
 
+/* References to the parameters on encodings: items of the list that is open. */
+void openapi_encodings(struct json_out *out, bool has_body);
+
 /* References to the problems that a method can answer with. */
 void openapi_problems(struct json_out *out, bool has_body, bool has_name);
 

@@ -246,10 +246,11 @@ static void write_request(struct json_out *out, const struct op *op)
 
 static void write_answer(struct json_out *out, const struct op *op)
 {
-    static const char *const headers[] = {"X-Request-Id", "Server-Timing"};
+    static const char *const headers[] = {"X-Request-Id", "Content-Encoding",
+                                          "Vary", "Server-Timing"};
     char text[NAME_BYTES];
     openapi_text(out, "'200':{'description':'The results.'");
-    openapi_headers(out, headers, 2);
+    openapi_headers(out, headers, 4);
     openapi_text(out,
                  "'content':{'application/json':{'schema':{'type':'object',"
                  "'required':['operation','parameters','dtype','outputs'],"
@@ -295,6 +296,7 @@ static void write_path(struct json_out *out, const struct op *op)
     openapi_text(out, "{'parameters':[");
     openapi_ref(out, "parameters", "RequestId");
     openapi_ref(out, "parameters", "Pretty");
+    openapi_encodings(out, true);
     openapi_text(out, "],'post':{");
     out_member_string(out, "operationId", id_of(op, "", path));
     out_key(out, "tags");

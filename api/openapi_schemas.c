@@ -11,9 +11,12 @@ static const struct {
      "'properties':{'name':@string,'version':@string,'api':@string}}"},
     {"Service",
      "{'type':'object','required':['name','version','limits','features',"
-     "'links'],'properties':{'name':@string,'version':@string,"
+     "'encodings','links'],'properties':{'name':@string,'version':@string,"
      "'limits':{'type':'object','additionalProperties':@integer},"
-     "'features':{'type':'array','items':@string},'links':{'type':'array',"
+     "'features':{'type':'array','items':@string},'encodings':{'type':"
+     "'array','items':@string,'description':'What Content-Encoding of a body "
+     "may be, and that of an answer is where Accept-Encoding "
+     "asks.'},'links':{'type':'array',"
      "'items':{'type':'object','required':['href','methods'],"
      "'properties':{'href':@string,'methods':@string}}}}}"},
     {"Document", "{'type':'object','description':'OpenAPI 3.1.'}"},

@@ -1,4 +1,5 @@
 /* What the server says of itself. */
+#include "api/content.h"
 #include "api/route.h"
 
 #include <string.h>
@@ -103,6 +104,11 @@ int service_document(struct api_call *call)
     out_open(out, '[');
     out_string(out, "detection");
     out_string(out, "operations");
+    out_close(out, ']');
+    out_key(out, "encodings"); /* of bodies, and of answers where asked */
+    out_open(out, '[');
+    for (enum coding c = CODING_ZSTD; c > CODING_IDENTITY; c--)
+        out_string(out, coding_name(c));
     out_close(out, ']');
     write_links(out);
     out_close(out, '}');

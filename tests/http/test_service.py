@@ -15,7 +15,7 @@ PROBLEM = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 PATHS = [("/", TEXT), ("/livez", JSON), ("/readyz", JSON), ("/healthz", JSON),
          ("/version", JSON), ("/v1", JSON), ("/problems/not-found", TEXT)]
-PROBLEMS = ["malformed-json", "not-found",
+PROBLEMS = ["malformed-json", "malformed-content", "not-found",
             "method-not-allowed", "not-acceptable",
             "body-too-large", "too-much-memory", "unsupported-media-type",
             "missing-member", "unknown-member", "invalid-value",
@@ -110,9 +110,11 @@ def version():
 def service_document():
     """Each link without a wildcard has the methods that it says."""
     d = get(server("--max-body", "64K", "--workers", "2"), "/v1").json()
-    equal(list(d), ["name", "version", "limits", "features", "links"])
+    equal(list(d), ["name", "version", "limits", "features", "encodings",
+                    "links"])
     equal(d["limits"], {"body_bytes_max": 65536, "workers": 2})
     equal(d["features"], ["detection", "operations"])
+    equal(d["encodings"], ["zstd", "gzip"])
     links = {link["href"]: link["methods"] for link in d["links"]}
     check(EVALUATE in links and "/livez" in links, repr(links))
     for target, methods in links.items():
