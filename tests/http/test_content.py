@@ -246,8 +246,7 @@ LONG = ["/openapi.json", "/docs", "/v1/operations"]
 
 
 def unpack(reply):
-    """The body of an answer as it was before it was compressed, whose size
-    zstd is asked for; with its encoding."""
+    """The encoding of an answer, and its body, inflated if that is gzip."""
     encoding = reply.header("Content-Encoding")
     if encoding == "gzip":
         return encoding, gzip.decompress(reply.body)
