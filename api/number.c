@@ -199,11 +199,11 @@ INLINE uint64_t with_point(uint64_t text, int i)
 /* Three digits at most, as eight_digits has them. */
 INLINE char *write_exponent(char *p, int e)
 {
-    unsigned v = (unsigned)(e < 0 ? -e : e);
-    unsigned tens = v * 205 >> 11, hundreds = v * 41 >> 12;
+    uint64_t v = (uint64_t)(e < 0 ? -e : e);
+    uint64_t tens = v * 205 >> 11, hundreds = v * 41 >> 12;
+    uint64_t text = ZEROS + (v << 16) - tens * ((10 << 16) - (1 << 8)) -
+                    hundreds * ((10 << 8) - 1);
     int skip = (v < 100) + (v < 10);
-    uint64_t text = ZEROS + ((uint64_t)v << 16) -
-                    tens * ((10 << 16) - (1 << 8)) - hundreds * ((10 << 8) - 1);
     p[0] = 'e';
     p[1] = '-';
     p += 1 + (e < 0);
