@@ -6,6 +6,7 @@
 #include "api/content.h"
 #include "api/etag.h"
 #include "api/operation.h"
+#include "api/query.h"
 #include "api/route.h"
 
 #include <stdio.h>
@@ -18,18 +19,6 @@ enum {
 static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
 
 static const char PROBLEM_TYPE[] = "application/problem+json";
-
-/* Whether the query, a list joined by '&', has this key. */
-static bool query_has(const char *query, const char *key)
-{
-    size_t n = strlen(key);
-    for (const char *p = query; p; p = strchr(p, '&')) {
-        p += *p == '&';
-        if (strncmp(p, key, n) == 0 && (p[n] == '\0' || strchr("=&", p[n])))
-            return true;
-    }
-    return false;
-}
 
 static void call_init(struct api_call *call, const struct api_env *env,
                       const struct api_request *req, struct arena *mem,

@@ -24,6 +24,12 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "Content-Encoding says gzip or zstd, and the body could not be "
          "inflated so: it is cut off, damaged, followed by something else, or "
          "not compressed at all."},
+    [PROBLEM_MALFORMED_NPY] =
+        {"malformed-npy", 400, "The body is not an .npy file that is read here",
+         "numpy.save writes such files. Read are the floating, whole and "
+         "boolean types; neither complex numbers, strings, objects nor "
+         "structures. A file of numpy.savez is an archive of several. curl "
+         "needs --data-binary @x.npy, since -d leaves out line ends."},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is nothing at this path",
                            "GET /v1 lists what the server offers."},
     [PROBLEM_METHOD] = {"method-not-allowed", 405,

@@ -312,6 +312,15 @@ int read_choice(const json_t *v, const struct at *at, const char *const *names,
     return unknown(what, word, at, names, n, err);
 }
 
+int read_key(const char *key, const struct at *at, const char *const *names,
+             size_t n, struct api_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(key, names[i]) == 0)
+            return 0;
+    return unknown("member", key, at, names, n, err);
+}
+
 int read_known(const json_t *v, const struct at *at, const char *const *names,
                size_t n, struct api_error *err)
 {
@@ -320,14 +329,10 @@ int read_known(const json_t *v, const struct at *at, const char *const *names,
     int rc = 0;
     json_object_foreach((json_t *)(uintptr_t)v, key, member)
     {
-        bool known = false;
         if (api_full(err))
             break;
-        for (size_t i = 0; i < n && !known; i++)
-            known = strcmp(key, names[i]) == 0;
-        if (!known)
-            rc =
-                unknown("member", key, &(struct at){at, key, 0}, names, n, err);
+        if (read_key(key, &(struct at){at, key, 0}, names, n, err))
+            rc = -1;
     }
     return rc;
 }

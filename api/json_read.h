@@ -91,6 +91,10 @@ int read_object(const json_t *v, const struct at *at, struct api_error *err);
 int read_choice(const json_t *v, const struct at *at, const char *const *names,
                 size_t n, size_t *row, struct api_error *err);
 
+/* A key must be one of names; at is its place. */
+int read_key(const char *key, const struct at *at, const char *const *names,
+             size_t n, struct api_error *err);
+
 /* Every key of the object v must be one of names. */
 int read_known(const json_t *v, const struct at *at, const char *const *names,
                size_t n, struct api_error *err);

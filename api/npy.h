@@ -19,6 +19,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The media type; it is not registered, but used. */
+#define NPY_TYPE "application/x-npy"
+
 enum {
     NPY_RANK_MAX = 8,
     NPY_HEADER_MAX = 1 << 16, /* bytes of the dict in the header */

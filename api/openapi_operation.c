@@ -1,6 +1,6 @@
 /* What the rows of operations say, as OpenAPI has it. */
 #include "api/openapi.h"
-#include "api/operation.h"
+#include "api/operation_npy.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -211,7 +211,7 @@ static void write_inputs(struct json_out *out, const struct op *op)
 
 static void write_wanted(struct json_out *out, const struct op *op)
 {
-    openapi_text(out, "'outputs':{'type':'array','items':{'enum':[");
+    openapi_text(out, "{'type':'array','items':{'enum':[");
     for (size_t i = 0; i < op_outputs(op); i++)
         out_string(out, op->out[i].name);
     if (op->stats)
@@ -221,6 +221,48 @@ static void write_wanted(struct json_out *out, const struct op *op)
         if (op_is_unasked(op, i))
             out_string(out, op->out[i].name);
     openapi_text(out, "]}");
+}
+
+static void open_query(struct json_out *out, const char *name, const char *doc)
+{
+    out_open(out, '{');
+    out_member_string(out, "name", name);
+    out_member_string(out, "in", "query");
+    out_member_string(out, "description", doc);
+}
+
+/* What goes with a body of .npy, as parameters of the path. */
+static void write_query(struct json_out *out, const struct op *op)
+{
+    char id[NAME_BYTES], name[2 * NAME_BYTES];
+    open_query(out, "outputs",
+               "Of a body of .npy: what to answer with, joined by commas.");
+    openapi_text(out, "'style':'form','explode':false,'schema':");
+    write_wanted(out, op);
+    out_close(out, '}');
+    open_query(out, "dtype",
+               "Of a body of .npy; float32 if left out where its type is f4 or "
+               "f2.");
+    openapi_text(out, "'schema':@DType}");
+    open_query(out, "nonfinite", "Of a body of .npy.");
+    openapi_text(out, "'schema':@NonFinite}");
+    for (size_t i = 0; i < op_params(op); i++) {
+        const struct op_param *p = &op->param[i];
+        open_query(out, p->name, "Of a body of .npy: see its schema.");
+        snprintf(name, sizeof(name), "%s/properties/%s",
+                 id_of(op, "_parameters", id), p->name);
+        out_key(out, "schema");
+        openapi_ref(out, "schemas", name);
+        out_close(out, '}');
+    }
+}
+
+/* A type of body or answer that is one array. */
+static void write_npy(struct json_out *out)
+{
+    out_key(out, NPY_TYPE);
+    openapi_text(out, "{'schema':{'type':'string','format':'binary',"
+                      "'description':'One array as numpy.save writes it.'}}");
 }
 
 static void write_request(struct json_out *out, const struct op *op)
@@ -233,6 +275,7 @@ static void write_request(struct json_out *out, const struct op *op)
     write_inputs(out, op);
     out_key(out, "parameters");
     openapi_ref(out, "schemas", id_of(op, "_parameters", id));
+    out_key(out, "outputs");
     write_wanted(out, op);
     out_key(out, "dtype");
     openapi_ref(out, "schemas", "DType");
@@ -241,7 +284,10 @@ static void write_request(struct json_out *out, const struct op *op)
     openapi_text(out, "}}");
     out_key(out, "example");
     out_raw(out, op->example);
-    openapi_text(out, "}}}");
+    out_close(out, '}');
+    if (operation_npy_fits(op))
+        write_npy(out);
+    openapi_text(out, "}}");
 }
 
 static void write_answer(struct json_out *out, const struct op *op)
@@ -269,7 +315,9 @@ static void write_answer(struct json_out *out, const struct op *op)
         out_key(out, "stats");
         openapi_ref(out, "schemas", "Stats");
     }
-    openapi_text(out, "}}}}}}}");
+    openapi_text(out, "}}}}}");
+    write_npy(out);
+    openapi_text(out, "}}");
 }
 
 /* Summary, formula, other names and source, in the words of Markdown. */
@@ -297,6 +345,8 @@ static void write_path(struct json_out *out, const struct op *op)
     openapi_ref(out, "parameters", "RequestId");
     openapi_ref(out, "parameters", "Pretty");
     openapi_encodings(out, true);
+    if (operation_npy_fits(op))
+        write_query(out, op);
     openapi_text(out, "],'post':{");
     out_member_string(out, "operationId", id_of(op, "", path));
     out_key(out, "tags");

@@ -2,7 +2,7 @@
 #include "api/operation.h"
 
 #include "api/clock.h"
-#include "api/route.h"
+#include "api/operation_npy.h"
 #include "api/suggest.h"
 
 #include <math.h>
@@ -167,7 +167,8 @@ int operation_answer(const struct operation_source *src,
     if (!req)
         return too_large(err);
     double start = clock_ms();
-    int rc = operation_read(src, par, mem, req, err);
+    int rc = operation_read(src, par, mem, req, err) ||
+             (src->npy_out && operation_npy_pick(req, err));
     double parsed = clock_ms();
     times->parse_ms += parsed - start;
     rc = rc || operation_run(req, src->at, err) ||
@@ -176,7 +177,10 @@ int operation_answer(const struct operation_source *src,
     times->compute_ms += computed - parsed;
     if (rc)
         return -1;
-    operation_write(out, req);
+    if (src->npy_out)
+        operation_npy_write(out, req);
+    else
+        operation_write(out, req);
     times->encode_ms += clock_ms() - computed;
     return 0;
 }
@@ -202,8 +206,12 @@ int operation_post(struct api_call *call)
     struct operation_source src = {.row = operation_find(call->rest)};
     struct operation_inputs inputs;
     struct operation_times times = {0, 0, 0};
+    struct npy npy;
     double start = clock_ms();
-    int rc = read_body(call, &inputs, &src, &call->err);
+    int rc = strcmp(call->consumes, NPY_TYPE) == 0
+                 ? operation_npy_source(call, &npy, &src)
+                 : read_body(call, &inputs, &src, &call->err);
+    src.npy_out = strcmp(call->produces, NPY_TYPE) == 0;
     times.parse_ms = clock_ms() - start;
     rc = rc || operation_answer(&src, call->env->par, call->mem, &call->out,
                                 &times, &call->err);

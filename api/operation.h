@@ -30,6 +30,8 @@ struct operation_times {
     double parse_ms, compute_ms, encode_ms;
 };
 
+struct npy;
+
 /* The row of "group/name", aliases included; SIZE_MAX if there is none. */
 size_t operation_find(const char *path);
 
@@ -62,6 +64,8 @@ struct operation_source {
     const struct at *at; /* its place in the document; NULL = all of it */
     bool named;          /* may have the member "operation" */
     const struct operation_inputs *inputs; /* NULL = they are in doc */
+    struct npy *npy; /* the one required input; NULL = see inputs */
+    bool npy_out;    /* the answer is one array */
 };
 
 /* Fills *req from a source. */

@@ -1,5 +1,5 @@
 /* A request's document to a call of an operation. */
-#include "api/operation.h"
+#include "api/operation_npy.h"
 
 #include <math.h>
 #include <string.h>
@@ -233,7 +233,9 @@ int operation_read(const struct operation_source *src,
     read_nonfinite(m[NONFINITE], &place[NONFINITE], &req->nonfinite, err);
     read_wanted(m[OUTPUTS], &place[OUTPUTS], &req->call, err);
     read_params(m[PARAMETERS], &place[PARAMETERS], &req->call, err);
-    if (src->inputs)
+    if (src->npy)
+        operation_npy_input(src->npy, &place[INPUTS], req, err);
+    else if (src->inputs)
         take_inputs(src->inputs, &place[INPUTS], req, err);
     else
         read_inputs(m[INPUTS], &place[INPUTS], req, err);

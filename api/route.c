@@ -1,5 +1,6 @@
 #include "api/route.h"
 
+#include "api/npy.h"
 #include "api/operation.h"
 
 #include <string.h>
@@ -12,6 +13,7 @@
 enum { SMALL_BYTES = 1024 };
 
 static const char *const json[] = {JSON, NULL};
+static const char *const json_npy[] = {JSON, NPY_TYPE, NULL};
 static const char *const text[] = {"text/plain; charset=utf-8", NULL};
 static const char *const html[] = {"text/html; charset=utf-8", NULL};
 static const char *const json_form[] = {JSON, "multipart/form-data", NULL};
@@ -51,8 +53,8 @@ const struct route routes[] = {
      .consumes = json},
     {.path = RUN,
      .post = operation_post,
-     .produces = json,
-     .consumes = json,
+     .produces = json_npy,
+     .consumes = json_npy,
      .inline_bytes_max = SMALL_BYTES},
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);

@@ -15,7 +15,8 @@ PROBLEM = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 PATHS = [("/", TEXT), ("/livez", JSON), ("/readyz", JSON), ("/healthz", JSON),
          ("/version", JSON), ("/v1", JSON), ("/problems/not-found", TEXT)]
-PROBLEMS = ["malformed-json", "malformed-content", "not-found",
+PROBLEMS = ["malformed-json", "malformed-form", "malformed-content",
+            "malformed-npy", "not-found",
             "method-not-allowed", "not-acceptable",
             "body-too-large", "too-much-memory", "unsupported-media-type",
             "missing-member", "unknown-member", "invalid-value",

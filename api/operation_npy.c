@@ -1,0 +1,289 @@
+#include "api/operation_npy.h"
+
+#include "api/query.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { OUTPUTS, DTYPE, NONFINITE, PRETTY, FIXED, KEYS_MAX = FIXED + 16 };
+_Static_assert(OP_PARAMS_MAX <= KEYS_MAX - FIXED, "a key for each parameter");
+
+/* Keys of the query beside the parameters. */
+static const char *const fixed[FIXED] = {[OUTPUTS] = "outputs",
+                                         [DTYPE] = "dtype",
+                                         [NONFINITE] = "nonfinite",
+                                         [PRETTY] = "pretty"};
+
+/* The query by its keys: those of fixed, then the parameters. */
+struct query {
+    const char *key[KEYS_MAX], *value[KEYS_MAX]; /* NULL = not given */
+    size_t n;
+};
+
+static void query_init(struct query *q, const struct op *op)
+{
+    memset(q, 0, sizeof(*q));
+    for (; q->n < FIXED; q->n++)
+        q->key[q->n] = fixed[q->n];
+    for (size_t i = 0; i < op_params(op); i++)
+        q->key[q->n++] = op->param[i].name;
+}
+
+static int query_read(struct query *q, const char *text, struct arena *mem,
+                      struct api_error *err)
+{
+    struct query_pair pair;
+    int more;
+    while ((more = query_next(&text, mem, &pair, err)) > 0 && !api_full(err)) {
+        struct at at = {NULL, pair.key, 0};
+        size_t row = 0;
+        if (read_key(pair.key, &at, q->key, q->n, err))
+            continue;
+        while (strcmp(q->key[row], pair.key) != 0)
+            row++;
+        if (q->value[row])
+            at_fail(err, PROBLEM_INVALID_VALUE, &at,
+                    "is twice in the query, must be there once");
+        q->value[row] = pair.value;
+    }
+    return more < 0 || err->n ? -1 : 0;
+}
+
+static size_t digits(const char *s)
+{
+    return strspn(s, "0123456789");
+}
+
+/* A number as JSON has it: -1, 0.5, 1e-3; not 01, .5, 1. or +1. */
+static bool is_number(const char *s)
+{
+    s += *s == '-';
+    size_t n = digits(s);
+    if (n == 0 || (*s == '0' && n > 1))
+        return false;
+    s += n;
+    if (*s == '.') {
+        n = digits(++s);
+        if (n == 0)
+            return false;
+        s += n;
+    }
+    if (*s == 'e' || *s == 'E') {
+        s++;
+        s += *s == '+' || *s == '-';
+        n = digits(s);
+        if (n == 0)
+            return false;
+        s += n;
+    }
+    return *s == '\0';
+}
+
+static bool is_word(const char *s)
+{
+    return strcmp(s, "true") == 0 || strcmp(s, "false") == 0 ||
+           strcmp(s, "null") == 0;
+}
+
+/*
+ * A parameter's text as the value of JSON that it looks like.  What looks like
+ * none is a string, and so is what a choice is called.
+ */
+static void write_value(struct json_out *out, const struct op_param *p,
+                        const char *text)
+{
+    bool null =
+        strcmp(text, "null") == 0 && (p->nullable || isnan(p->fallback));
+    if (p->type == OP_CHOICE ? null : is_number(text) || is_word(text))
+        out_raw(out, text);
+    else
+        out_string(out, text);
+}
+
+/* Names with commas between them. */
+static void write_list(struct json_out *out, const char *names,
+                       struct arena *mem)
+{
+    out_open(out, '[');
+    for (bool more = true; more;) {
+        size_t n = strcspn(names, ",");
+        char *name = arena_zero(mem, n + 1, 1);
+        if (!name) {
+            out->failed = true;
+            return;
+        }
+        out_string(out, memcpy(name, names, n));
+        more = names[n] == ',';
+        names += n + more;
+    }
+    out_close(out, ']');
+}
+
+/* The request that the query stands for, but for its inputs. */
+static void write_request(struct json_out *out, const struct op *op,
+                          const struct query *q, const struct npy *npy)
+{
+    const char *dtype = npy_is_single(npy) ? "float32" : "float64";
+    out_open(out, '{');
+    if (q->value[OUTPUTS]) {
+        out_key(out, fixed[OUTPUTS]);
+        write_list(out, q->value[OUTPUTS], out->mem);
+    }
+    out_member_string(out, fixed[DTYPE],
+                      q->value[DTYPE] ? q->value[DTYPE] : dtype);
+    if (q->value[NONFINITE])
+        out_member_string(out, fixed[NONFINITE], q->value[NONFINITE]);
+    out_key(out, "parameters");
+    out_open(out, '{');
+    for (size_t i = 0; i < op_params(op); i++)
+        if (q->value[FIXED + i]) {
+            out_key(out, op->param[i].name);
+            write_value(out, &op->param[i], q->value[FIXED + i]);
+        }
+    out_close(out, '}');
+    out_close(out, '}');
+}
+
+static size_t required_input(const struct op *op)
+{
+    size_t row = 0;
+    while (op->in[row].optional)
+        row++;
+    return row;
+}
+
+bool operation_npy_fits(const struct op *op)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < op_inputs(op); i++)
+        n += !op->in[i].optional;
+    return n == 1;
+}
+
+/* The names of what is required or wanted, for a message. */
+static const char *list(const struct op_port *port, size_t n, const bool *of,
+                        char text[DETAIL_BYTES / 2])
+{
+    size_t len = 0, room = DETAIL_BYTES / 2;
+    text[0] = '\0';
+    for (size_t i = 0; i < n && len < room; i++)
+        if (of ? of[i] : !port[i].optional)
+            len += (size_t)snprintf(text + len, room - len, "%s%s",
+                                    len ? ", " : "", port[i].name);
+    return text;
+}
+
+static int fail_inputs(struct api_call *call, const struct op *op)
+{
+    char names[DETAIL_BYTES / 2], name[OPERATION_BYTES];
+    call->res->accept_post = "application/json";
+    return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
+                    "%s needs %s, and a .npy file holds one array; send "
+                    "application/json",
+                    operation_name(op, name),
+                    list(op->in, op_inputs(op), NULL, names));
+}
+
+int operation_npy_source(struct api_call *call, struct npy *npy,
+                         struct operation_source *src)
+{
+    const struct op *op = op_row(src->row, OP_FLOAT64, OP_BASE);
+    struct query q;
+    struct json_out text;
+    if (!operation_npy_fits(op))
+        return fail_inputs(call, op);
+    if (npy_open(npy, call->body, call->body_len))
+        return api_fail(&call->err, PROBLEM_MALFORMED_NPY, NULL, "the body %s",
+                        npy->why);
+    query_init(&q, op);
+    if (query_read(&q, call->req->query, call->mem, &call->err))
+        return -1;
+    json_out_init(&text, call->mem, false);
+    write_request(&text, op, &q, npy);
+    if (text.failed)
+        return api_fail(&call->err, PROBLEM_MEMORY, NULL,
+                        "the query does not fit in the memory of one request");
+    src->npy = npy;
+    src->doc = json_read(text.text, text.len, call->mem, &call->err);
+    return src->doc ? 0 : -1;
+}
+
+static int read_elements(struct npy *npy, const struct op_port *port,
+                         enum op_type type, void *out)
+{
+    if (op_is_integer(port))
+        return npy_integers(npy, out);
+    return type == OP_FLOAT32 ? npy_floats(npy, out) : npy_doubles(npy, out);
+}
+
+int operation_npy_input(struct npy *npy, const struct at *at,
+                        struct operation_request *req, struct api_error *err)
+{
+    struct op_call *call = &req->call;
+    size_t row = required_input(call->op);
+    const struct op_port *port = &call->op->in[row];
+    struct op_tensor *t = &call->in[row];
+    struct at place = {at, port->name, 0};
+    bool single = call->type == OP_FLOAT32 && !op_is_integer(port);
+    t->data =
+        arena_alloc(call->mem, npy->n, single ? sizeof(float) : sizeof(double));
+    if (!t->data)
+        return at_fail(err, PROBLEM_MEMORY, &place,
+                       "does not fit in the memory of one request");
+    t->rank = npy->rank;
+    t->n = npy->n;
+    memcpy(t->dim, npy->dim, npy->rank * sizeof(*t->dim));
+    if (read_elements(npy, port, call->type, t->data))
+        return at_fail(err, PROBLEM_INVALID_VALUE, &place, "%s", npy->why);
+    return 0;
+}
+
+int operation_npy_pick(struct operation_request *req, struct api_error *err)
+{
+    struct op_call *call = &req->call;
+    char names[DETAIL_BYTES / 2];
+    size_t value = op_output_row(call->op, "value"), n = 0;
+    if (call->unasked && value != SIZE_MAX) {
+        memset(call->want, 0, sizeof(call->want));
+        call->want[value] = true;
+        call->unasked = false;
+    }
+    for (size_t i = 0; i < op_outputs(call->op); i++)
+        n += call->want[i];
+    if (call->want_stats)
+        return api_fail(err, PROBLEM_NOT_ACCEPTABLE, NULL,
+                        "stats has no .npy form; accept application/json");
+    if (n == 1)
+        return 0;
+    return api_fail(
+        err, PROBLEM_NOT_ACCEPTABLE, NULL,
+        "a .npy file holds one array, and %s%s wanted; name one "
+        "in outputs, or accept application/json",
+        n ? list(call->op->out, op_outputs(call->op), call->want, names)
+          : "none",
+        n ? " are" : " is");
+}
+
+void operation_npy_write(struct json_out *out,
+                         const struct operation_request *req)
+{
+    const struct op_call *call = &req->call;
+    char head[NPY_HEAD_BYTES];
+    size_t i = 0;
+    while (!call->want[i])
+        i++;
+    const struct op_tensor *t = &call->out[i];
+    const char *type = op_is_integer(&call->op->out[i]) ? "i8"
+                       : call->type == OP_FLOAT32       ? "f4"
+                                                        : "f8";
+    size_t n = npy_head(head, type, t->rank, t->dim);
+    size_t bytes = t->n * (size_t)(type[1] - '0');
+    out->text = arena_alloc(out->mem, n + bytes, 1);
+    if (!out->text) {
+        out->failed = true;
+        return;
+    }
+    memcpy(out->text, head, n);
+    memcpy(out->text + n, t->data, bytes);
+    out->len = out->capacity = n + bytes;
+}
