@@ -49,6 +49,12 @@ int npy_open(struct npy *a, const char *text, size_t len)
 bool npy_is_single(const struct npy *a);
 
 /*
+ * The elements where they stand, if they are what npy_floats ("f4"),
+ * npy_doubles ("f8") or npy_integers ("i8") would copy, and aligned; else NULL.
+ */
+const void *npy_in_place(const struct npy *a, const char *type);
+
+/*
  * Each fills the n elements of out, which must not overlap the data.
  *   doubles   exact; an integer beyond 2^53 in magnitude is a fault
  *   floats    as doubles, then rounded; f4 is taken over bit by bit

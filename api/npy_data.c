@@ -309,9 +309,21 @@ static int read_columns(struct reader *r)
     return 0;
 }
 
+static bool is_type(const struct npy *a, const char *name)
+{
+    return strcmp(a->type->name, name) == 0;
+}
+
+const void *npy_in_place(const struct npy *a, const char *type)
+{
+    bool aligned = (uintptr_t)a->data % npy_size(a->type) == 0;
+    return is_type(a, type) && !a->swapped && !a->fortran && aligned ? a->data
+                                                                     : NULL;
+}
+
 static int read_all(struct reader *r, const char *plain)
 {
-    r->plain = strcmp(r->a->type->name, plain) == 0;
+    r->plain = is_type(r->a, plain);
     if (r->a->n == 0)
         return 0;
     return r->a->fortran ? read_columns(r) : read_rows(r);

@@ -208,12 +208,26 @@ int operation_npy_source(struct api_call *call, struct npy *npy,
     return src->doc ? 0 : -1;
 }
 
-static int read_elements(struct npy *npy, const struct op_port *port,
-                         enum op_type type, void *out)
+/* How elements are called in .npy. */
+static const char *type_of(const struct op_call *call,
+                           const struct op_port *port)
 {
     if (op_is_integer(port))
+        return "i8";
+    return call->type == OP_FLOAT32 ? "f4" : "f8";
+}
+
+static size_t size_of(const char *type)
+{
+    return (size_t)(type[1] - '0');
+}
+
+static int read_elements(struct npy *npy, const char *type, void *out)
+{
+    if (*type == 'i')
         return npy_integers(npy, out);
-    return type == OP_FLOAT32 ? npy_floats(npy, out) : npy_doubles(npy, out);
+    return size_of(type) == sizeof(float) ? npy_floats(npy, out)
+                                          : npy_doubles(npy, out);
 }
 
 int operation_npy_input(struct npy *npy, const struct at *at,
@@ -224,16 +238,19 @@ int operation_npy_input(struct npy *npy, const struct at *at,
     const struct op_port *port = &call->op->in[row];
     struct op_tensor *t = &call->in[row];
     struct at place = {at, port->name, 0};
-    bool single = call->type == OP_FLOAT32 && !op_is_integer(port);
-    t->data =
-        arena_alloc(call->mem, npy->n, single ? sizeof(float) : sizeof(double));
-    if (!t->data)
-        return at_fail(err, PROBLEM_MEMORY, &place,
-                       "does not fit in the memory of one request");
+    const char *type = type_of(call, port);
     t->rank = npy->rank;
     t->n = npy->n;
     memcpy(t->dim, npy->dim, npy->rank * sizeof(*t->dim));
-    if (read_elements(npy, port, call->type, t->data))
+    /* nobody writes to inputs */
+    t->data = (void *)(uintptr_t)npy_in_place(npy, type);
+    if (t->data)
+        return 0;
+    t->data = arena_alloc(call->mem, npy->n, size_of(type));
+    if (!t->data)
+        return at_fail(err, PROBLEM_MEMORY, &place,
+                       "does not fit in the memory of one request");
+    if (read_elements(npy, type, t->data))
         return at_fail(err, PROBLEM_INVALID_VALUE, &place, "%s", npy->why);
     return 0;
 }
@@ -273,11 +290,9 @@ void operation_npy_write(struct json_out *out,
     while (!call->want[i])
         i++;
     const struct op_tensor *t = &call->out[i];
-    const char *type = op_is_integer(&call->op->out[i]) ? "i8"
-                       : call->type == OP_FLOAT32       ? "f4"
-                                                        : "f8";
+    const char *type = type_of(call, &call->op->out[i]);
     size_t n = npy_head(head, type, t->rank, t->dim);
-    size_t bytes = t->n * (size_t)(type[1] - '0');
+    size_t bytes = t->n * size_of(type);
     out->text = arena_alloc(out->mem, n + bytes, 1);
     if (!out->text) {
         out->failed = true;

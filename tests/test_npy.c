@@ -314,6 +314,34 @@ static void numbers_that_do_not_fit_are_told(void **state)
     }
 }
 
+/* In memory of its own, whose alignment is malloc's. */
+static void plain_data_is_used_where_it_stands(void **state)
+{
+    static const struct {
+        const char *dict, *type;
+        bool in_place;
+    } arrays[] = {
+        {"{'descr':'<f4','fortran_order':False,'shape':(1,2)}   ", "f4", true},
+        {"{'descr':'<f4','fortran_order':False,'shape':(1,2)}   ", "f8", false},
+        {"{'descr':'<f4','fortran_order':False,'shape':(1,2)} ", "f4", false},
+        {"{'descr':'>f4','fortran_order':False,'shape':(1,2)}   ", "f4", false},
+        {"{'descr':'<f4','fortran_order':True,'shape':(1,2)}    ", "f4", false},
+        {"{'descr':'<i4','fortran_order':False,'shape':(1,2)}   ", "f4", false},
+        {"{'descr':'<i8','fortran_order':False,'shape':(1,)}    ", "i8", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(arrays); i++) {
+        static struct file f;
+        file_make(&f, arrays[i].dict, "abcdefgh", 8);
+        struct opened o = file_open(f.text, f.len);
+        assert_int_equal(o.rc, 0);
+        const void *data = npy_in_place(&o.a, arrays[i].type);
+        if (data != (arrays[i].in_place ? o.copy + f.len - 8 : NULL))
+            fail_msg("%s as %s", arrays[i].dict, arrays[i].type);
+        free(o.copy);
+    }
+}
+
 /* A NaN's bits, which no conversion would keep. */
 static void floats_are_taken_over_bit_by_bit(void **state)
 {
@@ -427,6 +455,7 @@ int main(void)
         cmocka_unit_test(every_type_is_read),
         cmocka_unit_test(integers_are_read),
         cmocka_unit_test(numbers_that_do_not_fit_are_told),
+        cmocka_unit_test(plain_data_is_used_where_it_stands),
         cmocka_unit_test(floats_are_taken_over_bit_by_bit),
         cmocka_unit_test(truth_is_0_or_1),
         cmocka_unit_test(halves_are_read),
