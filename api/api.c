@@ -5,6 +5,7 @@
 #include "api/clock.h"
 #include "api/content.h"
 #include "api/etag.h"
+#include "api/oip.h"
 #include "api/operation.h"
 #include "api/query.h"
 #include "api/route.h"
@@ -17,8 +18,6 @@ enum {
     MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
 };
 static const size_t MEMORY_BYTES_BASE = (size_t)256 << 20;
-
-static const char PROBLEM_TYPE[] = "application/problem+json";
 
 static void call_init(struct api_call *call, const struct api_env *env,
                       const struct api_request *req, struct arena *mem,
@@ -54,30 +53,70 @@ static void encode(struct api_call *call)
     res->encode_ms += clock_ms() - start;
 }
 
-/* The body of a problem when there is no memory left to write one. */
-static void answer_without_memory(struct api_response *res)
+/* How errors are told: as problems, or as the protocol below /v2 has them. */
+struct error_form {
+    const char *type;
+    int (*status)(const struct api_error *err);
+    void (*write)(struct json_out *out, const struct api_error *err,
+                  const struct api_request *req);
+    char *without_memory; /* the body when there is none left to write one */
+};
+
+static int problem_status(const struct api_error *err)
 {
-    static char body[] =
+    return problem_type(err->fault[0].kind)->status;
+}
+
+static void write_problem(struct json_out *out, const struct api_error *err,
+                          const struct api_request *req)
+{
+    error_write(out, err, req->path, req->request_id);
+}
+
+static void write_oip(struct json_out *out, const struct api_error *err,
+                      const struct api_request *req)
+{
+    (void)req;
+    oip_write_error(out, err);
+}
+
+#define SPENT \
+    "\"error\":\"the answer does not fit in the memory of one request\"}"
+
+static const struct error_form *form_of(const struct api_request *req)
+{
+    static char problem[] =
         "{\"type\":\"/problems/too-much-memory\",\"title\":\"The request needs "
         "more memory than allowed\",\"status\":413,\"detail\":\"the answer "
-        "does not fit in the memory of one request\",\"error\":\"the answer "
-        "does not fit in the memory of one request\"}";
-    res->status = problem_type(PROBLEM_MEMORY)->status;
-    res->content_type = PROBLEM_TYPE;
-    res->body = body;
-    res->body_len = sizeof(body) - 1;
+        "does not fit in the memory of one request\"," SPENT;
+    static char oip[] = "{" SPENT;
+    static const struct error_form forms[] = {
+        {"application/problem+json", problem_status, write_problem, problem},
+        {"application/json", oip_status, write_oip, oip}};
+    return &forms[oip_owns(req->path)];
+}
+
+static void answer_without_memory(struct api_call *call)
+{
+    const struct error_form *form = form_of(call->req);
+    call->res->status = problem_type(PROBLEM_MEMORY)->status;
+    call->res->content_type = form->type;
+    call->res->header_length = NULL;
+    call->res->body = form->without_memory;
+    call->res->body_len = strlen(form->without_memory);
 }
 
 static void answer_error(struct api_call *call)
 {
+    const struct error_form *form = form_of(call->req);
     json_out_init(&call->out, call->mem, call->out.pretty);
-    error_write(&call->out, &call->err, call->req->path, call->req->request_id);
-    call->res->status = problem_type(call->err.fault[0].kind)->status;
-    call->res->content_type = PROBLEM_TYPE;
+    form->write(&call->out, &call->err, call->req);
+    call->res->status = form->status(&call->err);
+    call->res->content_type = form->type;
     call->res->body = call->out.text;
     call->res->body_len = call->out.len;
     if (call->out.failed)
-        answer_without_memory(call->res);
+        answer_without_memory(call);
     encode(call);
     if (call->res->status == 503)
         call->res->retry_after_s = RETRY_AFTER_S;
@@ -86,7 +125,7 @@ static void answer_error(struct api_call *call)
 static void answer(struct api_call *call)
 {
     if (call->out.failed) {
-        answer_without_memory(call->res);
+        answer_without_memory(call);
         return;
     }
     if (!call->res->status)
@@ -208,6 +247,8 @@ static int no_such_path(struct api_call *call)
 {
     static const char prefix[] = "/v1/";
     const char *path = call->req->path, *rest = path + sizeof(prefix) - 1;
+    if (oip_owns(path))
+        return oip_no_such_path(path, &call->err);
     if (is_method(call, "POST") && strncmp(path, prefix, strlen(prefix)) == 0)
         return operation_unknown(rest, &call->err);
     return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,

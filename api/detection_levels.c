@@ -234,8 +234,8 @@ static int note_key(struct levels *l, struct level *level, struct span key,
 }
 
 /* The key at s, its escapes undone; *raw is how it stands in the text. */
-static bool read_key(struct levels *l, struct scan *s, struct span *raw,
-                     struct span *key)
+static bool scan_member_key(struct levels *l, struct scan *s, struct span *raw,
+                            struct span *key)
 {
     const char *from = s->at;
     if (scan_string(s, raw) && !memchr(raw->text, '\\', raw->len)) {
@@ -257,7 +257,7 @@ static enum progress step_member(struct levels *l, struct level *level,
     struct span raw, key;
     if (*from != '"')
         return malformed(l, from, "a key in double quotes is expected here");
-    if (!read_key(l, s, &raw, &key))
+    if (!scan_member_key(l, s, &raw, &key))
         return l->failed ? WENT_ON : WANTS_MORE;
     const char *colon = (scan_peek(s), s->at);
     if (colon < s->end && *colon != ':')

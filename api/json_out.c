@@ -38,6 +38,11 @@ static bool reserve(struct json_out *out, size_t n)
     return true;
 }
 
+void out_reserve(struct json_out *out, size_t n)
+{
+    reserve(out, n);
+}
+
 void out_bytes(struct json_out *out, const char *bytes, size_t n)
 {
     if (!reserve(out, n))

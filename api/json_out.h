@@ -53,6 +53,9 @@ void out_member_string(struct json_out *out, const char *key, const char *s);
 void out_member_integer(struct json_out *out, const char *key, int64_t i);
 void out_member_number(struct json_out *out, const char *key, double x);
 
+/* Makes room for n more bytes at once, for who knows how many will come. */
+void out_reserve(struct json_out *out, size_t n);
+
 /* Plain bytes, for text that is no JSON. */
 void out_bytes(struct json_out *out, const char *bytes, size_t n);
 void out_format(struct json_out *out, const char *format, ...)

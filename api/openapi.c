@@ -1,45 +1,13 @@
 /* GET /openapi.json: the whole service, from its tables. */
 #include "api/openapi.h"
 
+#include "api/oip.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 enum { NAME_BYTES = 96, TITLES_BYTES = 1024, REF_BYTES = 160, HEADERS_MAX = 6 };
-
-static const struct route_words words[] = {
-    {"/", "service", "A short guide for people", NULL, NULL},
-    {"/docs", "service", "Every operation on one page", NULL, NULL},
-    {"/openapi.json", "service", "This description", NULL, "Document"},
-    {"/livez", "service", "Whether the process answers", NULL, "Status"},
-    {"/healthz", "service", "The same as /livez", NULL, "Status"},
-    {"/readyz", "service", "Whether new work is welcome", NULL, "Status"},
-    {"/version", "service", "Program and version", NULL, "Version"},
-    {"/v1", "service", "Version, limits, features, paths", NULL, "Service"},
-    {"/problems/{name}", "service",
-     "What a type of problem means, and a way "
-     "out",
-     NULL, NULL},
-    {"/v1/operations", "operations", "All operations", NULL, "Operations"},
-    {"/v1/operations/{group}/{name}", "operations", "What an operation is",
-     NULL, "Operation"},
-    {"/v1/{group}/{name}", "operations", "One operation, computed", NULL, NULL},
-    {"/v1/batch", "operations", "Many operations in one request",
-     "BatchRequest", "BatchAnswer"},
-    {"/v1/detection/evaluate", "detection", "COCO scores of detections",
-     "DetectionRequest", "DetectionAnswer"},
-};
-
-const struct route_words *route_words(const struct route *route)
-{
-    static const struct route_words none = {"", "service", "", NULL, NULL};
-    for (size_t i = 0; i < COUNT(words); i++)
-        if (strcmp(words[i].path, route->path) == 0)
-            return &words[i];
-    return &none;
-}
 
 void openapi_ref(struct json_out *out, const char *kind, const char *name)
 {
@@ -221,7 +189,12 @@ static void write_responses(struct json_out *out)
             write_problem(out, problem_type(p)->status);
     openapi_text(out, "'NotModified':{'description':'The answer still has "
                       "the tag that If-None-Match names.','headers':{"
-                      "'ETag':{'$ref':'#/components/headers/ETag'}}}");
+                      "'ETag':{'$ref':'#/components/headers/ETag'}}}"
+                      "'OipError':{'description':'What is wrong: 400 a bad "
+                      "request, 404 no such model, 405, 406, 413, 415, or 503 "
+                      "with Retry-After.','headers':{'X-Request-Id':{"
+                      "'$ref':'#/components/headers/X-Request-Id'}},"
+                      "'content':{'application/json':{'schema':@OipError}}}");
     out_close(out, '}');
 }
 
@@ -247,7 +220,12 @@ static void write_components(struct json_out *out)
         "'ContentEncoding':{'name':'Content-Encoding','in':'header',"
         "'description':'How the body is compressed. The limit of its size "
         "holds for the inflated body too.','schema':{"
-        "'enum':['identity','gzip','zstd'],'default':'identity'}}},"
+        "'enum':['identity','gzip','zstd'],'default':'identity'}},"
+        "'Inference-Header-Content-Length':{'name':"
+        "'Inference-Header-Content-Length','in':'header','description':"
+        "'The length of the JSON, where bytes of tensors follow it; 0 if the "
+        "body is the one input of the model, FP32.','schema':{"
+        "'type':'integer','minimum':0}}},"
         "'headers':{"
         "'X-Request-Id':{'description':'The id of the request: that which "
         "was sent, or a new one.','required':true,"
@@ -269,6 +247,9 @@ static void write_components(struct json_out *out)
         "it is.','schema':{'enum':['gzip','zstd']}},"
         "'Vary':{'description':'Accept-Encoding, where the answer is long "
         "enough to be compressed.','schema':@string},"
+        "'Inference-Header-Content-Length':{'description':'The length of the "
+        "JSON, where bytes of tensors follow it.','schema':{"
+        "'type':'integer','minimum':0}},"
         "'Retry-After':{'description':'Seconds to wait.',"
         "'schema':{'type':'integer','minimum':0}}}");
     write_responses(out);
@@ -307,7 +288,8 @@ static void write_names(struct json_out *out, const char *path)
         out_open(out, '{');
         out_member_string(out, "name", name);
         openapi_text(out, "'in':'path','required':true,'description':"
-                          "'As GET /v1 or GET /v1/operations names it.',"
+                          "'As GET /v1 or GET /v1/operations names it; a "
+                          "model is group.name, its version 1.',"
                           "'schema':@string}");
     }
 }
@@ -328,6 +310,8 @@ static void write_parameters(struct json_out *out, const struct route *r)
     if (r->tagged)
         openapi_ref(out, "parameters", "IfNoneMatch");
     openapi_encodings(out, r->post);
+    if (r->post == oip_infer)
+        openapi_ref(out, "parameters", "Inference-Header-Content-Length");
     out_close(out, ']');
 }
 
@@ -357,21 +341,45 @@ static void write_answers(struct json_out *out, const struct route *r,
                           bool has_body)
 {
     const char *header[] = {"X-Request-Id", "Content-Encoding", "Vary",
-                            has_body ? "Server-Timing" : "ETag"};
+                            has_body ? "Server-Timing" : "ETag",
+                            "Inference-Header-Content-Length"};
+    size_t n = r->post == oip_infer ? 5 : has_body || r->tagged ? 4 : 3;
     out_key(out, "responses");
     out_open(out, '{');
     out_key(out, "200");
     out_open(out, '{');
     out_member_string(out, "description", "The answer.");
-    openapi_headers(out, header, has_body || r->tagged ? 4 : 3);
+    openapi_headers(out, header, n);
     write_types(out, r);
     out_close(out, '}');
     if (r->tagged) {
         out_key(out, "304");
         openapi_ref(out, "responses", "NotModified");
     }
-    openapi_problems(out, has_body, strchr(r->path, '{'));
+    if (oip_owns(r->path))
+        openapi_text(out, "'4XX':{'$ref':'#/components/responses/OipError'},"
+                          "'5XX':{'$ref':'#/components/responses/OipError'}");
+    else
+        openapi_problems(out, has_body, strchr(r->path, '{'));
     out_close(out, '}');
+}
+
+/* {"<type>": {"schema": ...}} for each type of the body. */
+static void write_body(struct json_out *out, const struct route *r)
+{
+    const char *takes = route_words(r)->takes;
+    openapi_text(out, "'requestBody':{'required':true,'content':{");
+    for (size_t i = 0; r->consumes[i]; i++) {
+        out_key(out, r->consumes[i]);
+        openapi_text(out, "{'schema':");
+        if (is_json(r->consumes[i]) && takes)
+            openapi_ref(out, "schemas", takes);
+        else
+            openapi_text(out, is_json(r->consumes[i]) ? "{'type':'object'}"
+                                                      : "@string");
+        openapi_text(out, "}");
+    }
+    openapi_text(out, "}}");
 }
 
 static void write_method(struct json_out *out, const struct route *r,
@@ -386,15 +394,8 @@ static void write_method(struct json_out *out, const struct route *r,
     out_string(out, say->tag);
     out_close(out, ']');
     out_member_string(out, "summary", say->summary);
-    if (has_body) {
-        openapi_text(out, "'requestBody':{'required':true,"
-                          "'content':{'application/json':{'schema':");
-        if (say->takes)
-            openapi_ref(out, "schemas", say->takes);
-        else
-            openapi_text(out, "{'type':'object'}");
-        openapi_text(out, "}}}");
-    }
+    if (has_body)
+        write_body(out, r);
     write_answers(out, r, has_body);
     out_close(out, '}');
 }
@@ -446,7 +447,9 @@ static void write_tags(struct json_out *out)
                       "{'name':'operations','description':"
                       "'What operations there are, and many at once.'},"
                       "{'name':'detection','description':"
-                      "'Scores of detectors, as pycocotools has them.'}");
+                      "'Scores of detectors, as pycocotools has them.'},"
+                      "{'name':'inference','description':'The operations as "
+                      "models of the Open Inference Protocol.'}");
     write_groups(out);
     out_close(out, ']');
 }

@@ -190,6 +190,76 @@ static const struct {
      "'arrays':{'type':'object','required':['precision','recall','scores'],"
      "'properties':{'precision':{'type':'array'},'recall':{'type':'array'},"
      "'scores':{'type':'array'}}}}}"},
+    {"OipError", "{'type':'object','required':['error'],"
+                 "'properties':{'error':@string}}"},
+    {"OipServer", "{'type':'object','required':['name','version','extensions'],"
+                  "'properties':{'name':@string,'version':@string,"
+                  "'extensions':{'type':'array','items':@string}}}"},
+    {"OipLive", "{'type':'object','required':['live'],"
+                "'properties':{'live':{'const':true}}}"},
+    {"OipReady", "{'type':'object','required':['live','ready'],"
+                 "'properties':{'live':{'const':true},"
+                 "'ready':{'const':true}}}"},
+    {"OipModelReady", "{'type':'object','required':['name','ready'],"
+                      "'properties':{'name':@string,'ready':{'const':true}}}"},
+    {"OipDatatype",
+     "{'enum':['FP16','FP32','FP64','INT32','INT64','BOOL'],'description':"
+     "'Numbers may be any but BOOL; FP16 is binary only. All FP16 or FP32 "
+     "are computed in FP32, anything else in FP64. Indices are INT32 or "
+     "INT64, flags those or BOOL.'}"},
+    {"OipShape",
+     "{'type':'array','maxItems':8,'items':{'type':'integer','minimum':0}}"},
+    {"OipData",
+     "{'type':'array','description':'Row-major, flat or nested.','items':{"
+     "'anyOf':[{'type':['number','boolean','null']},"
+     "{'enum':['NaN','Infinity','-Infinity']},@OipData]}}"},
+    {"OipPort",
+     "{'type':'object','required':['name','datatype','shape'],'properties':{"
+     "'name':@string,'datatype':@OipDatatype,'shape':{'type':'array',"
+     "'description':'-1 is any size; what may have any shape, of up to 8 "
+     "dimensions, or one that depends, is [-1].',"
+     "'items':{'type':'integer','minimum':-1}}}}"},
+    {"OipModel",
+     "{'type':'object','required':['name','versions','platform','inputs',"
+     "'outputs'],'properties':{'name':@string,"
+     "'versions':{'type':'array','items':@string},'platform':@string,"
+     "'inputs':{'type':'array','items':@OipPort},"
+     "'outputs':{'type':'array','items':@OipPort},"
+     "'properties':{'type':'object','description':'Where the operation is "
+     "described, and which inputs may be left out.',"
+     "'additionalProperties':@string}}}"},
+    {"OipInput",
+     "{'type':'object','additionalProperties':false,"
+     "'required':['name','shape','datatype'],'properties':{'name':@string,"
+     "'shape':@OipShape,'datatype':@OipDatatype,'data':@OipData,"
+     "'parameters':{'type':'object','additionalProperties':false,"
+     "'properties':{'binary_data_size':{'type':'integer','minimum':0,"
+     "'description':'In place of data: bytes behind the JSON.'}}}}}"},
+    {"OipWanted",
+     "{'type':'object','additionalProperties':false,'required':['name'],"
+     "'properties':{'name':@string,'parameters':{'type':'object',"
+     "'additionalProperties':false,'properties':{'binary_data':@boolean}}}}"},
+    {"OipRequest",
+     "{'type':'object','additionalProperties':false,'required':['inputs'],"
+     "'properties':{'id':@string,'model_name':@string,"
+     "'model_version':@string,'parameters':{'type':'object','description':"
+     "'Those of the operation; binary_data_output, whether outputs are binary "
+     "where they do not say; nonfinite, what NaN and the infinities become in "
+     "JSON. sequence_id, sequence_start, sequence_end, priority and timeout "
+     "are taken and have no effect.','additionalProperties':{'type':["
+     "'number','string','boolean','null']}},"
+     "'inputs':{'type':'array','items':@OipInput},"
+     "'outputs':{'type':'array','items':@OipWanted}}}"},
+    {"OipOutput",
+     "{'type':'object','required':['name','datatype','shape'],'properties':{"
+     "'name':@string,'datatype':@OipDatatype,'shape':@OipShape,"
+     "'data':@OipData,'parameters':{'type':'object','properties':{"
+     "'binary_data_size':{'type':'integer','minimum':0},"
+     "'nonfinite_count':{'type':'integer','minimum':1}}}}}"},
+    {"OipAnswer",
+     "{'type':'object','required':['model_name','model_version','outputs'],"
+     "'properties':{'model_name':@string,'model_version':@string,"
+     "'id':@string,'outputs':{'type':'array','items':@OipOutput}}}"},
 };
 
 void openapi_fixed_schemas(struct json_out *out)

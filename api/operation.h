@@ -57,6 +57,32 @@ int operation_read_tensor(const json_t *v, const struct at *at,
                           struct arena *mem, struct op_tensor *t, bool *flat,
                           struct api_error *err);
 
+/* Reads the shape of a tensor, and counts its elements. */
+int operation_read_shape(const json_t *v, const struct at *at,
+                         struct op_tensor *t, struct api_error *err);
+
+/*
+ * Reads the elements of a tensor whose shape is known from an array, flat or
+ * nested as the shape is, as a port of this kind has them.
+ */
+int operation_read_data(const json_t *v, const struct at *at, enum op_kind kind,
+                        enum op_type type, struct arena *mem,
+                        struct op_tensor *t, struct api_error *err);
+
+/*
+ * Reads those members of the object v that are parameters of call->op; what
+ * else is in it is the caller's to look at.
+ */
+int operation_read_params(const json_t *v, const struct at *at,
+                          struct op_call *call, struct api_error *err);
+
+/* Reads "null", "string" or "error"; v may be missing. */
+int operation_read_nonfinite(const json_t *v, const struct at *at,
+                             enum nonfinite *out, struct api_error *err);
+
+/* Wants what is answered when no outputs are named. */
+void operation_want_unasked(struct op_call *call);
+
 /* One request to an operation, as far as it is known before it is read. */
 struct operation_source {
     size_t row;          /* the operation */
@@ -85,6 +111,16 @@ int operation_check_results(const struct operation_request *req,
 
 /* Writes the answer of a computed request as one JSON object. */
 void operation_write(struct json_out *out, const struct operation_request *req);
+
+/* Writes the member "shape". */
+void operation_write_shape(struct json_out *out, const struct op_tensor *t);
+
+/*
+ * Writes the member "data", a flat array, of output i; returns how many of its
+ * numbers are not finite.
+ */
+size_t operation_write_data(struct json_out *out,
+                            const struct operation_request *req, size_t i);
 
 /* Writes a parameter's value as requests would give it. */
 void operation_write_param(struct json_out *out, const struct op_param *p,

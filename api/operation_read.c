@@ -103,25 +103,38 @@ static int read_param(const json_t *v, const struct at *at,
     return read_quantity(v, at, p, out, err);
 }
 
-static int read_params(const json_t *v, const struct at *at,
-                       struct op_call *call, struct api_error *err)
+int operation_read_params(const json_t *v, const struct at *at,
+                          struct op_call *call, struct api_error *err)
+{
+    size_t before = err->n;
+    for (size_t i = 0; i < op_params(call->op) && !api_full(err); i++) {
+        const struct op_param *p = &call->op->param[i];
+        const json_t *m = json_object_get(v, p->name);
+        if (m)
+            read_param(m, &(struct at){at, p->name, 0}, p, &call->param[i],
+                       err);
+    }
+    return err->n > before ? -1 : 0;
+}
+
+static void read_params(const json_t *v, const struct at *at,
+                        struct op_call *call, struct api_error *err)
 {
     const char *names[OP_PARAMS_MAX];
-    size_t n = op_params(call->op), before = err->n;
-    if (!v)
-        return 0;
-    if (read_object(v, at, err))
-        return -1;
+    size_t n = op_params(call->op);
+    if (!v || read_object(v, at, err))
+        return;
     for (size_t i = 0; i < n; i++)
         names[i] = call->op->param[i].name;
     read_known(v, at, names, n, err);
-    for (size_t i = 0; i < n && !api_full(err); i++) {
-        const json_t *m = json_object_get(v, names[i]);
-        if (m)
-            read_param(m, &(struct at){at, names[i], 0}, &call->op->param[i],
-                       &call->param[i], err);
-    }
-    return err->n > before ? -1 : 0;
+    operation_read_params(v, at, call, err);
+}
+
+void operation_want_unasked(struct op_call *call)
+{
+    call->unasked = true;
+    for (size_t i = 0; i < op_outputs(call->op); i++)
+        call->want[i] = op_is_unasked(call->op, i);
 }
 
 static int read_wanted(const json_t *v, const struct at *at,
@@ -134,9 +147,7 @@ static int read_wanted(const json_t *v, const struct at *at,
     if (call->op->stats)
         names[n++] = "stats";
     if (!v) {
-        call->unasked = true;
-        for (size_t i = 0; i < outputs; i++)
-            call->want[i] = op_is_unasked(call->op, i);
+        operation_want_unasked(call);
         return 0;
     }
     if (read_array(v, at, err))
@@ -169,8 +180,8 @@ static int read_dtype(const json_t *v, const struct at *at, enum op_type *type,
     return 0;
 }
 
-static int read_nonfinite(const json_t *v, const struct at *at,
-                          enum nonfinite *out, struct api_error *err)
+int operation_read_nonfinite(const json_t *v, const struct at *at,
+                             enum nonfinite *out, struct api_error *err)
 {
     static const char *const choices[] = {[NONFINITE_NULL] = "null",
                                           [NONFINITE_STRING] = "string",
@@ -230,7 +241,8 @@ int operation_read(const struct operation_source *src,
     read_dtype(m[DTYPE], &place[DTYPE], &type, err);
     op_call_init(&req->call, op_row(src->row, type, op_isa_best()), type, par,
                  mem);
-    read_nonfinite(m[NONFINITE], &place[NONFINITE], &req->nonfinite, err);
+    operation_read_nonfinite(m[NONFINITE], &place[NONFINITE], &req->nonfinite,
+                             err);
     read_wanted(m[OUTPUTS], &place[OUTPUTS], &req->call, err);
     read_params(m[PARAMETERS], &place[PARAMETERS], &req->call, err);
     if (src->npy)

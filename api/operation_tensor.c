@@ -130,6 +130,12 @@ static int allocate(struct sink *s, struct op_tensor *t, const struct at *at,
                              "does not fit in the memory of one request");
 }
 
+int operation_read_shape(const json_t *v, const struct at *at,
+                         struct op_tensor *t, struct api_error *err)
+{
+    return read_shape(v, at, t, err) || count(at, t, err) ? -1 : 0;
+}
+
 /* {"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]} */
 static int read_flat(const json_t *v, const struct at *at, struct sink *s,
                      struct op_tensor *t, struct arena *mem)
@@ -138,8 +144,8 @@ static int read_flat(const json_t *v, const struct at *at, struct sink *s,
     struct at shape = {at, "shape", 0}, place = {at, "data", 0};
     const json_t *data = json_object_get(v, "data");
     if (read_known(v, at, members, 2, s->err) ||
-        read_shape(json_object_get(v, "shape"), &shape, t, s->err) ||
-        count(&shape, t, s->err) || read_array(data, &place, s->err))
+        operation_read_shape(json_object_get(v, "shape"), &shape, t, s->err) ||
+        read_array(data, &place, s->err))
         return -1;
     if (json_array_size(data) != t->n)
         return at_fail(s->err, PROBLEM_SHAPE, &place,
@@ -153,15 +159,51 @@ static int read_flat(const json_t *v, const struct at *at, struct sink *s,
     return 0;
 }
 
+static struct sink sink_of(enum op_kind kind, enum op_type type,
+                           struct api_error *err)
+{
+    struct sink s = {.err = err, .flags = kind == OP_FLAG};
+    s.as = s.flags || kind == OP_INDEX ? AS_INTEGER
+           : type == OP_FLOAT32        ? AS_FLOAT
+                                       : AS_DOUBLE;
+    return s;
+}
+
+/* Whether data of the shape `is` may be that of t: its own, or flat. */
+static bool fits(const struct op_tensor *is, const struct op_tensor *t)
+{
+    return is->rank == 1 ||
+           (is->rank == t->rank &&
+            memcmp(is->dim, t->dim, t->rank * sizeof(t->dim[0])) == 0);
+}
+
+int operation_read_data(const json_t *v, const struct at *at, enum op_kind kind,
+                        enum op_type type, struct arena *mem,
+                        struct op_tensor *t, struct api_error *err)
+{
+    struct sink s = sink_of(kind, type, err);
+    struct op_tensor is;
+    if (read_array(v, at, err) || measure(v, at, &is, err) ||
+        count(at, &is, err))
+        return -1;
+    if (is.n != t->n)
+        return at_fail(err, PROBLEM_SHAPE, at,
+                       "has %zu elements, its shape has %zu", is.n, t->n);
+    if (!fits(&is, t))
+        return at_fail(err, PROBLEM_SHAPE, at,
+                       "is nested, but not as its shape is; make it flat");
+    if (allocate(&s, &is, at, mem))
+        return -1;
+    t->data = is.data;
+    return fill(&s, v, at, 0);
+}
+
 int operation_read_tensor(const json_t *v, const struct at *at,
                           const struct op_port *port, enum op_type type,
                           struct arena *mem, struct op_tensor *t, bool *flat,
                           struct api_error *err)
 {
-    struct sink s = {.err = err, .flags = port->kind == OP_FLAG};
-    s.as = s.flags || port->kind == OP_INDEX ? AS_INTEGER
-           : type == OP_FLOAT32              ? AS_FLOAT
-                                             : AS_DOUBLE;
+    struct sink s = sink_of(port->kind, type, err);
     *flat = json_is_object(v);
     if (*flat)
         return read_flat(v, at, &s, t, mem);

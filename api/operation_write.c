@@ -59,29 +59,53 @@ static void write_nested(struct source *s, size_t depth)
     out_close(s->out, ']');
 }
 
-static void write_flat(struct source *s)
+static void write_data(struct source *s)
 {
-    out_open(s->out, '{');
-    out_key(s->out, "shape");
-    out_open(s->out, '[');
-    for (size_t d = 0; d < s->t->rank; d++)
-        out_integer(s->out, (int64_t)s->t->dim[d]);
-    out_close(s->out, ']');
     out_key(s->out, "data");
     out_open(s->out, '[');
     write_run(s, s->t->n);
     out_close(s->out, ']');
+}
+
+void operation_write_shape(struct json_out *out, const struct op_tensor *t)
+{
+    out_key(out, "shape");
+    out_open(out, '[');
+    for (size_t d = 0; d < t->rank; d++)
+        out_integer(out, (int64_t)t->dim[d]);
+    out_close(out, ']');
+}
+
+static void write_flat(struct source *s)
+{
+    out_open(s->out, '{');
+    operation_write_shape(s->out, s->t);
+    write_data(s);
     out_close(s->out, '}');
+}
+
+static struct source source_of(struct json_out *out,
+                               const struct operation_request *req, size_t i)
+{
+    return (struct source){.out = out,
+                           .req = req,
+                           .t = &req->call.out[i],
+                           .integers = op_is_integer(&req->call.op->out[i])};
+}
+
+size_t operation_write_data(struct json_out *out,
+                            const struct operation_request *req, size_t i)
+{
+    struct source s = source_of(out, req, i);
+    write_data(&s);
+    return s.n_nonfinite;
 }
 
 /* Writes one output; returns how many of its numbers are not finite. */
 static size_t write_tensor(struct json_out *out,
                            const struct operation_request *req, size_t i)
 {
-    struct source s = {.out = out,
-                       .req = req,
-                       .t = &req->call.out[i],
-                       .integers = op_is_integer(&req->call.op->out[i])};
+    struct source s = source_of(out, req, i);
     out_key(out, req->call.op->out[i].name);
     if (req->flat[0])
         write_flat(&s);

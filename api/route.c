@@ -1,6 +1,7 @@
 #include "api/route.h"
 
 #include "api/npy.h"
+#include "api/oip.h"
 #include "api/operation.h"
 
 #include <string.h>
@@ -8,6 +9,8 @@
 #define JSON "application/json"
 #define OPERATION "/v1/operations/{group}/{name}"
 #define RUN "/v1/{group}/{name}"
+#define MODEL "/v2/models/{model}"
+#define VERSION MODEL "/versions/{version}"
 
 /* Operations on bodies of this size take less than 100 us, mostly. */
 enum { SMALL_BYTES = 1024 };
@@ -17,8 +20,28 @@ static const char *const json_npy[] = {JSON, NPY_TYPE, NULL};
 static const char *const text[] = {"text/plain; charset=utf-8", NULL};
 static const char *const html[] = {"text/html; charset=utf-8", NULL};
 static const char *const json_form[] = {JSON, "multipart/form-data", NULL};
+static const char *const json_bytes[] = {JSON, "application/octet-stream",
+                                         NULL};
 static const char *const json_text[] = {JSON, "text/plain; charset=utf-8",
                                         NULL};
+
+/* Operations stand in rows of their own. */
+static bool operation_exists(const char *rest)
+{
+    return operation_find(rest) != SIZE_MAX;
+}
+
+/* The answer is of the type that the body asks for, not that of Accept. */
+#define INFER(where)                                              \
+    {                                                             \
+        .path = where, .post = oip_infer, .produces = json_bytes, \
+        .consumes = json_bytes, .inline_bytes_max = SMALL_BYTES,  \
+        .exists = oip_exists, .untyped = true,                    \
+    }
+#define MODEL_GET(where, handler)                                              \
+    {                                                                          \
+        .path = where, .get = handler, .produces = json, .exists = oip_exists, \
+    }
 
 const struct route routes[] = {
     {.path = "/", .get = service_guide, .produces = text, .tagged = true},
@@ -55,7 +78,20 @@ const struct route routes[] = {
      .post = operation_post,
      .produces = json_npy,
      .consumes = json_npy,
-     .inline_bytes_max = SMALL_BYTES},
+     .inline_bytes_max = SMALL_BYTES,
+     .exists = operation_exists},
+    {.path = "/v2", .get = oip_server, .produces = json},
+    {.path = "/v2/",
+     .get = oip_server,
+     .produces = json}, /* both are written */
+    {.path = "/v2/health/live", .get = oip_live, .produces = json},
+    {.path = "/v2/health/ready", .get = oip_ready, .produces = json},
+    MODEL_GET(MODEL, oip_metadata),
+    MODEL_GET(MODEL "/ready", oip_model_ready),
+    INFER(MODEL "/infer"),
+    MODEL_GET(VERSION, oip_metadata),
+    MODEL_GET(VERSION "/ready", oip_model_ready),
+    INFER(VERSION "/infer"),
 };
 const size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 
@@ -76,11 +112,9 @@ static bool matches(const char *pattern, const char *path)
     return *pattern == *path;
 }
 
-/* Operations stand in rows of their own. */
 static bool is_there(const struct route *route, const char *path)
 {
-    return route->post != operation_post ||
-           operation_find(route_rest(route, path)) != SIZE_MAX;
+    return !route->exists || route->exists(route_rest(route, path));
 }
 
 const char *route_allow(const struct route *route)

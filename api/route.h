@@ -35,6 +35,8 @@ struct route {
     bool tagged;                 /* the answer has an ETag: it seldom changes */
     bool in_pieces; /* api_intake_new reads the body while it comes */
     bool untyped;   /* a body without Content-Type is the first of consumes */
+    /* What is known of the names in the path, from the first '{' on; or NULL */
+    bool (*exists)(const char *rest);
 };
 
 /* Its methods, for Allow. */
@@ -60,7 +62,13 @@ int detection_evaluate(struct api_call *call); /* detection_call.c */
 int operation_post(struct api_call *call);     /* operation.c */
 int operation_list(struct api_call *call);     /* operation_list.c */
 int operation_get(struct api_call *call);
-int batch_post(struct api_call *call);       /* batch.c */
+int batch_post(struct api_call *call); /* batch.c */
+int oip_server(struct api_call *call); /* oip.c */
+int oip_live(struct api_call *call);
+int oip_ready(struct api_call *call);
+int oip_metadata(struct api_call *call);
+int oip_model_ready(struct api_call *call);
+int oip_infer(struct api_call *call);        /* oip_infer.c */
 int openapi_document(struct api_call *call); /* openapi.c */
 int openapi_page(struct api_call *call);     /* openapi_page.c */
 

@@ -18,6 +18,8 @@ int service_guide(struct api_call *call)
         "  POST /v1/GROUP/NAME          activations, losses, boxes: value, "
         "gradient, stats\n"
         "  POST /v1/batch               up to 256 of them in one request\n"
+        "  GET  /v2                     the same as models of the Open "
+        "Inference Protocol\n"
         "  GET  /livez /readyz /version\n"
         "\n"
         "An activation and its gradient:\n"

@@ -188,7 +188,7 @@ static const struct {
     {"/problems", false, false, NULL},
     {"/problems/", false, false, NULL},
     {"/problems/a/b", false, false, NULL},
-    {"/v2", false, false, NULL},
+    {"/v3", false, false, NULL},
     {"/*", false, false, NULL},
 };
 static const char *const methods[] = {

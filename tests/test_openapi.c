@@ -96,6 +96,15 @@ static void every_route_is_there(void **state)
     json_decref(doc);
 }
 
+/* Of a model's path only the pattern, as {model} is the name of none. */
+static bool is_route(const char *path)
+{
+    for (size_t i = 0; i < n_routes; i++)
+        if (strcmp(routes[i].path, path) == 0)
+            return true;
+    return route_find(path) != NULL;
+}
+
 static void words_are_of_routes(void **state)
 {
     (void)state;
@@ -103,7 +112,7 @@ static void words_are_of_routes(void **state)
     const char *path;
     json_t *item;
     json_object_foreach(json_object_get(doc, "paths"), path,
-                        item) if (!route_find(path))
+                        item) if (!is_route(path))
         fail_msg("%s leads nowhere", path);
     json_decref(doc);
 }

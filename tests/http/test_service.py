@@ -155,7 +155,7 @@ def problem_page(name):
 
 @each("GET {0} is 404", [
     ("/nowhere",), ("/v1/",), ("/livez/",), ("//livez",), ("/LIVEZ",),
-    ("/v2",), ("/problems/",), ("/problems/none-such",),
+    ("/v3",), ("/problems/",), ("/problems/none-such",),
     ("/problems/a/b",), ("/../etc/passwd",), ("/v1/detection",),
     ("/problems/not-found/",), ("/livez%00",), ("/a%22b",),
     ("/" + "x" * 2000,)])

@@ -24,11 +24,21 @@ const rules = {
     'parameter-description': 'error',
 };
 
-const found = await lintFromString({
+// What another protocol, that of /v2, says otherwise.
+const others = {
+    'operation-4xx-problem-details-rfc7807':
+        '#/components/responses/OipError',
+    'no-path-trailing-slash': '#/paths/~1v2~1',
+};
+const isOurs = ({ ruleId, location }) =>
+    !location.every(({ pointer }) => pointer === others[ruleId]);
+
+const all = await lintFromString({
     source: readFileSync(file, 'utf8'),
     absoluteRef: resolve(file),
     config: await createConfig({ extends: ['recommended'], rules }),
 });
+const found = all.filter(isOurs);
 for (const { ruleId, severity, message, location } of found)
     console.log(`${severity} ${ruleId}: ${message}\n  ` +
         location.map((place) => place.pointer).join(' '));
