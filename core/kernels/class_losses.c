@@ -63,8 +63,8 @@ INLINE void logit_map(const void *span, bool precise, logit_function *f)
         }
         for (size_t i = 0; !grad && i < n; i++)
             loss[i] = f(x[i], logit_get(&power, i), t[i], p).loss;
-        double *restrict difficulty = s->difficulty + (s->difficulty ? at : 0);
-        for (size_t i = 0; s->difficulty && i < n; i++)
+        double *restrict difficulty = s->difficulty ? s->difficulty + at : NULL;
+        for (size_t i = 0; difficulty && i < n; i++)
             difficulty[i] = f(x[i], logit_get(&power, i), t[i], p).difficulty;
     }
 }
