@@ -84,7 +84,7 @@ static void every_route_is_there(void **state)
         const json_t *path = path_of(doc, r->path);
         bool json = strcmp(r->produces[0], "application/json") == 0;
         if (strcmp(say->path, r->path) != 0)
-            fail_msg("api/openapi.c has no words on %s", r->path);
+            fail_msg("api/openapi_words.c has no words on %s", r->path);
         if (r->post == operation_post)
             continue;
         if (!path || !json_object_get(path, "get") != !r->get ||

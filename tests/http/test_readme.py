@@ -7,6 +7,8 @@ from harness import server, test
 import json
 import os
 import re
+import struct
+import subprocess
 
 with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
     README = f.read()
@@ -49,6 +51,25 @@ def operations():
     table = run("ops", "--markdown").stdout.decode()
     check(table.count("\n") > 40, table)
     check(table in README, "README.md is behind: run make readme")
+
+
+@test("the examples of the second door answer as shown")
+def second_door():
+    """The body that curl sends, and the program, each as it stands."""
+    section = README.split("\n## A second door\n")[1].split("\n## ")[0]
+    body = re.search(r"-d '(.*)'", section).group(1)
+    model = re.search(r"/v2/models/[a-z.]+/infer", section).group(0)
+    shown = re.search(r"```json\n(.*)\n```", section).group(1)
+    equal(post(server(), body.encode(), target=model).text(), shown)
+    program = re.search(r"```python\n(.*?)```", section, re.S).group(1)
+    done = subprocess.run([sys.executable, "-c", program], check=False,
+                          capture_output=True, timeout=30,
+                          env={**os.environ, "EVALD": server().url})
+    equal(done.returncode, 0, done.stderr.decode())
+    numbers = re.search(r"\((.*)\)", done.stdout.decode()).group(1)
+    equal([struct.pack("<f", float(x)) for x in numbers.split(",")],
+          [struct.pack("<f", x)
+           for x in json.loads(shown)["outputs"][0]["data"]])
 
 
 @each("{0}", [("every flag of evald serve that README uses is one", "serve"),

@@ -119,8 +119,8 @@ def service_document():
     links = {link["href"]: link["methods"] for link in d["links"]}
     check(EVALUATE in links and "/livez" in links, repr(links))
     for target, methods in links.items():
-        reply = ask(server(), "OPTIONS", target.format(group="losses",
-                                                          name="mse"))
+        reply = ask(server(), "OPTIONS", target.format(
+            group="losses", name="mse", model="losses.mse", version="1"))
         equal((reply.status, reply.header("Allow")), (204, methods), target)
 
 
