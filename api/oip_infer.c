@@ -132,7 +132,7 @@ static void write(struct api_call *call, const struct oip_request *req)
 int oip_infer(struct api_call *call)
 {
     struct api_error *err = &call->err;
-    struct oip_body body;
+    struct oip_body body = {.row = 0};
     double start = clock_ms();
     struct oip_request *req = arena_alloc(call->mem, 1, sizeof(*req));
     if (!req)
