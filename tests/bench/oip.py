@@ -4,13 +4,14 @@ usage: oip.py EVALD
 
 Starts the daemon EVALD and sends the same float32 numbers to the same
 operation with curl, in turn: as JSON with dtype float32, and as FP32 tensors in
-binary.  Prints nanoseconds per number, there and back, medians over the rounds,
-and how many times faster the second door is.  The answers must be equal, bit
-for bit.
+binary.  Prints nanoseconds per number, there and back and within the server (its
+Server-Timing, without the queue), medians over the rounds, and how many times
+faster the second door is.  The answers must be equal, bit for bit.
 """
 import json
 import os
 import random
+import re
 import statistics
 import struct
 import subprocess
@@ -49,14 +50,18 @@ def bodies(directory):
 
 
 def send(url, request):
-    """Seconds that curl took; the answer is in the file beside the body."""
+    """Nanoseconds per number, of curl and of the server; the answer is in the
+    file beside the body."""
     path, name, headers = request
     args = ["curl", "-sS", "--fail", "-o", name + ".answer", "-w",
-            "%{time_total}", "--data-binary", "@" + name, url + path]
+            "%{time_total} %header{server-timing}", "--data-binary", "@" + name, url + path]
     for header in [*headers, "Expect:"]:
         args += ["-H", header]
-    return float(subprocess.run(args, capture_output=True, check=True,
-                                text=True).stdout)
+    said = subprocess.run(args, capture_output=True, check=True,
+                          text=True).stdout
+    server = re.findall(r"(?:parse|compute|encode);dur=([0-9.]+)", said)
+    return (float(said.split()[0]) / COUNT * 1e9,
+            sum(map(float, server)) / COUNT * 1e6)
 
 
 def answers(requests):
@@ -89,19 +94,22 @@ def main(evald):
             requests = bodies(directory)
             rounds = []
             for _ in range(ROUNDS + 1):
-                rounds.append({name: send(url, request) / COUNT * 1e9
+                rounds.append({name: send(url, request)
                                for name, request in requests.items()})
             plain, packed = answers(requests)
         finally:
             daemon.terminate()
             daemon.wait()
     rounds = rounds[1:]  # the first warms up
-    print(f"{COUNT} float32 through {'/'.join(OPERATION)} over HTTP, ns per "
-          "number, there and back:")
+    print(f"{COUNT} float32 through {'/'.join(OPERATION)}, ns per number:")
+    print(f"  {'':12}{'HTTP':>9}{'server':>9}")
     for name, what in (("JSON", "/v1, JSON"), ("bytes", "/v2, binary")):
-        print(f"  {what:12}{statistics.median(r[name] for r in rounds):9.1f}")
-    ratio = statistics.median(r["JSON"] / r["bytes"] for r in rounds)
-    print(f"  {'ratio':12}{ratio:9.1f}")
+        print(f"  {what:12}" + "".join(
+            f"{statistics.median(r[name][i] for r in rounds):9.1f}"
+            for i in range(2)))
+    print(f"  {'ratio':12}" + "".join(
+        f"{statistics.median(r['JSON'][i] / r['bytes'][i] for r in rounds):9.1f}"
+        for i in range(2)))
     print(f"  answers {'are equal' if plain == packed else 'DIFFER'}")
     return plain != packed
 
