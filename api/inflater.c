@@ -24,9 +24,8 @@ enum { MEMBER = 0x1f, FRAME = 0x28, SKIPPED = 0x50 };
 
 struct inflater {
     enum coding coding;
-    bool any;     /* a member has ended */
-    bool within;  /* a member has begun, and not ended */
-    bool waiting; /* output may wait for room, without more input */
+    bool any;    /* a member has ended */
+    bool within; /* a member has begun, and not ended */
     enum inflated verdict;
     const char *fault;
     z_stream gzip;
@@ -82,7 +81,7 @@ static enum inflated fail_memory(struct inflater *inf)
     return inf->verdict = INFLATED_NO_MEMORY;
 }
 
-static enum inflated copy(struct inflater *inf, struct piece *p)
+static enum inflated copy(struct piece *p)
 {
     size_t n = (size_t)(p->end - p->in);
     if (n > p->room)
@@ -91,7 +90,6 @@ static enum inflated copy(struct inflater *inf, struct piece *p)
     p->in += n;
     p->out += n;
     p->room -= n;
-    inf->waiting = false;
     return INFLATED_ALL;
 }
 
@@ -122,7 +120,7 @@ static enum inflated begin_member(struct inflater *inf, const struct piece *p)
 static void end_member(struct inflater *inf)
 {
     inf->any = true;
-    inf->within = inf->waiting = false;
+    inf->within = false;
 }
 
 static unsigned at_most(size_t n)
@@ -141,12 +139,11 @@ static enum inflated step_gzip(struct inflater *inf, struct piece *p)
     p->room -= (size_t)((char *)z->next_out - p->out);
     p->in = (const char *)z->next_in;
     p->out = (char *)z->next_out;
-    inf->waiting = z->avail_out == 0;
     if (rc == Z_STREAM_END)
         end_member(inf);
     else if (rc == Z_MEM_ERROR)
         return fail_memory(inf);
-    else if (rc != Z_OK && rc != Z_BUF_ERROR)
+    else if (rc != Z_OK)
         return fail(inf, z->msg ? z->msg : "it is damaged");
     return INFLATED_ALL;
 }
@@ -155,7 +152,6 @@ static enum inflated decompress(struct inflater *inf, ZSTD_inBuffer *in,
                                 ZSTD_outBuffer *out)
 {
     size_t rc = ZSTD_decompressStream(inf->zstd, out, in);
-    inf->waiting = out->pos == out->size;
     if (rc == 0)
         end_member(inf);
     if (!ZSTD_isError(rc))
@@ -200,13 +196,10 @@ static enum inflated step_header(struct inflater *inf, struct piece *p)
     ZSTD_inBuffer in = {inf->header, 0, 0};
     ZSTD_outBuffer out = {p->out, 0, 0};
     inf->header[inf->header_len++] = (unsigned char)*p->in++;
-    inf->waiting = false;
     in.size = header_bytes(inf->header, inf->header_len);
     if (inf->header_len < in.size)
         return INFLATED_ALL;
-    enum inflated rc = decompress(inf, &in, &out);
-    inf->waiting = false; /* there is no room, but no output either */
-    return rc;
+    return decompress(inf, &in, &out); /* without room, as it gives nothing */
 }
 
 static enum inflated step_zstd(struct inflater *inf, struct piece *p)
@@ -225,7 +218,7 @@ static enum inflated step_zstd(struct inflater *inf, struct piece *p)
 static enum inflated step(struct inflater *inf, struct piece *p)
 {
     if (inf->coding == CODING_IDENTITY)
-        return copy(inf, p);
+        return copy(p);
     if (!inf->within && begin_member(inf, p))
         return inf->verdict;
     return inf->coding == CODING_GZIP ? step_gzip(inf, p) : step_zstd(inf, p);
@@ -236,14 +229,13 @@ enum inflated inflater_take(struct inflater *inf, const char **in,
 {
     struct piece p = {.in = *in, .end = end, .room = room};
     p.out = out;
-    while (inf->verdict == INFLATED_ALL && p.room > 0 &&
-           (p.in < end || inf->waiting))
+    while (inf->verdict == INFLATED_ALL && p.room > 0 && p.in < end)
         inf->verdict = step(inf, &p);
     *n = (size_t)(p.out - out);
     *in = p.in;
     if (inf->verdict != INFLATED_ALL)
         return inf->verdict;
-    return p.in < end || inf->waiting ? INFLATED_ROOM : INFLATED_ALL;
+    return p.in < end ? INFLATED_ROOM : INFLATED_ALL;
 }
 
 bool inflater_is_whole(const struct inflater *inf)

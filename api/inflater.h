@@ -16,7 +16,7 @@ struct inflater;
 
 enum inflated {
     INFLATED_ALL,       /* of the input: give more, unless that was the end */
-    INFLATED_ROOM,      /* the room is full: make more, there may be output */
+    INFLATED_ROOM,      /* the room is full: make more for the same input */
     INFLATED_MALFORMED, /* inflater_fault says why; it stays so */
     INFLATED_NO_MEMORY, /* likewise */
 };
@@ -30,7 +30,8 @@ struct inflater *inflater_new(enum coding coding)
 
 /*
  * Reads from *in, which moves, up to end, and writes *n bytes to out, at most
- * room.  Time is linear in what is read and written.
+ * room.  Output may be held back until more input comes; of a stream that is
+ * whole there is none left.  Time is linear in what is read and written.
  */
 enum inflated inflater_take(struct inflater *inf, const char **in,
                             const char *end, char *out, size_t room, size_t *n)

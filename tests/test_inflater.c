@@ -98,7 +98,7 @@ static struct stream *streams(void)
 /* A verdict on all of a stream, in the words of content_decode. */
 struct verdict {
     bool whole;
-    char text[2 * TEXT_BYTES];
+    char text[1 << 16];
     size_t n;
 };
 
@@ -294,6 +294,8 @@ static const struct {
     /* a frame in the header of a frame, which the library may mistake */
     ROW(CODING_ZSTD, "\x28\xb5\x2f\xfd\x20\x28\xb5\x2f\xfd\x20\0\1\0\0",
         "damaged"),
+    ROW(CODING_ZSTD, "\x28\xb5\x2f\xfd\x60\x28\xb5\x2f\xfd\x20\0\1\0\0",
+        "damaged"),
 #undef ROW
 };
 
@@ -370,6 +372,19 @@ static void many_members_take_linear_time(void **state)
     }
 }
 
+static void identity_is_passed_through(void **state)
+{
+    (void)state;
+    static struct verdict v;
+    struct stream *s = streams();
+    for (size_t at = 0; at < s->text_len; at += 97) {
+        in_pieces(CODING_IDENTITY, s->text, s->text_len, at, 1000, 64, &v);
+        assert_true(becomes(&v, s));
+    }
+    in_pieces(CODING_IDENTITY, "", 0, 0, 1, 1, &v);
+    assert_true(v.whole && v.n == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +393,7 @@ int main(void)
         cmocka_unit_test(what_is_damaged_is_told),
         cmocka_unit_test(odd_streams_are_told_however_cut),
         cmocka_unit_test(the_limit_is_of_the_content),
+        cmocka_unit_test(identity_is_passed_through),
         cmocka_unit_test(many_members_take_linear_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
