@@ -155,18 +155,8 @@ int content_decode(enum coding coding, const char **body, size_t *len,
     mem->bytes_max = SIZE_MAX / 2; /* bytes_max is what bounds it */
     enum inflated rc = inflate_body(&f, bytes_max, mem);
     mem->bytes_max = budget + (mem->bytes_used - used);
-    if (rc == INFLATED_MALFORMED)
-        return api_fail(err, PROBLEM_MALFORMED_CONTENT, NULL,
-                        "the body cannot be inflated as %s: %s",
-                        coding_name(coding), f.fault);
-    if (rc == INFLATED_ROOM)
-        return api_fail(err, PROBLEM_BODY_TOO_LARGE, NULL,
-                        "inflated, the body is larger than the limit of %zu "
-                        "bytes",
-                        bytes_max);
-    if (rc == INFLATED_NO_MEMORY)
-        return api_fail(err, PROBLEM_MEMORY, NULL,
-                        "there is no memory to inflate the body");
+    if (rc != INFLATED_ALL)
+        return inflater_fail(rc, coding, f.fault, bytes_max, err);
     *body = f.out;
     *len = f.n;
     return 0;

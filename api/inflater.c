@@ -270,3 +270,19 @@ size_t inflater_hint(enum coding coding, const char *body, size_t len)
     unsigned long long size = ZSTD_getFrameContentSize(body, len);
     return size < ZSTD_CONTENTSIZE_ERROR ? (size_t)size : 0;
 }
+
+int inflater_fail(enum inflated rc, enum coding coding, const char *fault,
+                  size_t bytes_max, struct api_error *err)
+{
+    if (rc == INFLATED_MALFORMED)
+        return api_fail(err, PROBLEM_MALFORMED_CONTENT, NULL,
+                        "the body cannot be inflated as %s: %s",
+                        coding_name(coding), fault);
+    if (rc == INFLATED_ROOM)
+        return api_fail(err, PROBLEM_BODY_TOO_LARGE, NULL,
+                        "inflated, the body is larger than the limit of %zu "
+                        "bytes",
+                        bytes_max);
+    return api_fail(err, PROBLEM_MEMORY, NULL,
+                    "there is no memory to inflate the body");
+}

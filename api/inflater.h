@@ -44,6 +44,13 @@ bool inflater_is_whole(const struct inflater *inf);
  * although its input has ended. */
 const char *inflater_fault(const struct inflater *inf);
 
+/*
+ * Fails as the body that gave rc does: INFLATED_ROOM is a body beyond
+ * bytes_max, INFLATED_MALFORMED one of that fault.
+ */
+int inflater_fail(enum inflated rc, enum coding coding, const char *fault,
+                  size_t bytes_max, struct api_error *err);
+
 /* NULL is fine. */
 void inflater_free(struct inflater *inf);
 

@@ -142,11 +142,18 @@ static int submit(struct request *r, void (*run)(struct pool_job *job))
     return 0;
 }
 
+/* The body is read while it comes, so its length has to be known before. */
+static void begin_pieces(struct request *r)
+{
+    bool known = r->req.length_known && !r->route.encoded;
+    r->body.spares = &r->http->spares;
+    r->mem.bytes_max =
+        api_memory_bytes(known ? r->req.content_length : r->body.bytes_max);
+}
+
 /* Has what waits of a body in pieces read while the rest is coming. */
 static void read_pieces(struct request *r)
 {
-    r->mem.bytes_max = api_memory_bytes(
-        r->req.length_known ? r->req.content_length : r->body.bytes_max);
     body_take(&r->body, false);
     if (submit(r, pieces_run) == 0)
         return;
@@ -256,7 +263,7 @@ static enum MHD_Result on_request(void *context,
         if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
             r->state = REQUEST_BODY;
             if (r->route.in_pieces)
-                r->body.spares = &r->http->spares;
+                begin_pieces(r);
             if (request_has_body(r))
                 uploads_add(&r->http->uploads, r);
             return MHD_YES;
