@@ -30,13 +30,14 @@ static size_t find(const json_t *doc, const struct at *at,
  * taken back, so that the others stand.
  */
 static void answer(struct api_call *call, const json_t *doc,
-                   const struct at *at, struct operation_times *times)
+                   struct lifted *lifted, const struct at *at,
+                   struct operation_times *times)
 {
     struct json_out *out = &call->out;
     struct api_error err = {.n = 0};
     size_t row = find(doc, at, &err);
     struct operation_source src = {
-        .row = row, .doc = doc, .at = at, .named = true};
+        .row = row, .doc = doc, .lifted = lifted, .at = at, .named = true};
     size_t len = out->len;
     bool comma = out->comma;
     out_open(out, '{');
@@ -63,10 +64,14 @@ static void answer(struct api_call *call, const json_t *doc,
 int batch_post(struct api_call *call)
 {
     static const char *const members[] = {"requests"};
+    static const char *const tensors[] = {"/requests/*/inputs/*",
+                                          "/requests/*/inputs/*/data", NULL};
     struct at at = {NULL, members[0], 0};
     struct operation_times times = {0, 0, 0};
+    struct lifted lifted;
     const json_t *doc =
-        json_read(call->body, call->body_len, call->mem, &call->err);
+        lift_read(call->body, call->body_len, tensors,
+                  REQUESTS_MAX * OP_INPUTS_MAX, call->mem, &lifted, &call->err);
     if (!doc || read_object(doc, NULL, &call->err) ||
         read_known(doc, NULL, members, 1, &call->err))
         return -1;
@@ -81,8 +86,8 @@ int batch_post(struct api_call *call)
     out_key(&call->out, "responses");
     out_open(&call->out, '[');
     for (size_t i = 0; i < n; i++)
-        answer(call, json_array_get(list, i), &(struct at){&at, NULL, i},
-               &times);
+        answer(call, json_array_get(list, i), &lifted,
+               &(struct at){&at, NULL, i}, &times);
     out_close(&call->out, ']');
     out_close(&call->out, '}');
     call->res->parse_ms = times.parse_ms;

@@ -208,6 +208,11 @@ static int wrong_kind(const json_t *v, const struct at *at, const char *want,
                    json_kind(v), want);
 }
 
+bool is_integral(double x)
+{
+    return x == rint(x) && fabs(x) <= INTEGRAL_MAX;
+}
+
 int read_integer(const json_t *v, const struct at *at, int64_t *out,
                  struct api_error *err)
 {
@@ -215,9 +220,8 @@ int read_integer(const json_t *v, const struct at *at, int64_t *out,
         *out = json_integer_value(v);
         return 0;
     }
-    double x = json_real_value(v);
-    if (json_is_real(v) && x == rint(x) && fabs(x) <= INTEGRAL_MAX) {
-        *out = (int64_t)x;
+    if (json_is_real(v) && is_integral(json_real_value(v))) {
+        *out = (int64_t)json_real_value(v);
         return 0;
     }
     return wrong_kind(v, at, "an integer", err);

@@ -87,6 +87,9 @@ int read_boolean(const json_t *v, const struct at *at, bool *out,
 int read_array(const json_t *v, const struct at *at, struct api_error *err);
 int read_object(const json_t *v, const struct at *at, struct api_error *err);
 
+/* Whether read_integer takes a real of this value. */
+bool is_integral(double x);
+
 /* The row of names that the string v is, in *row. */
 int read_choice(const json_t *v, const struct at *at, const char *const *names,
                 size_t n, size_t *row, struct api_error *err);

@@ -23,7 +23,8 @@ struct reading {
     struct arena *mem;
     struct api_error *err;
     struct incoming in[OP_INPUTS_MAX];
-    size_t bytes_taken; /* of body->bytes */
+    size_t bytes_taken;    /* of body->bytes */
+    struct lifted *lifted; /* out of the JSON, or NULL */
 };
 
 /*
@@ -201,8 +202,11 @@ static enum op_type type_of(const struct reading *r)
 static int read_data(const struct reading *r, const struct incoming *in,
                      const struct at *port, struct op_tensor *t)
 {
-    struct at at = {port, "data", 0};
-    if (operation_read_data(in->data, &at, in->type->kind, in->type->type,
+    struct at inputs = {NULL, "inputs", 0}, item = {&inputs, NULL, in->item};
+    struct at place = {&item, "data", 0}, at = {port, "data", 0};
+    struct op_tensor *lift =
+        json_is_null(in->data) ? lift_find(r->lifted, &place) : NULL;
+    if (operation_read_data(in->data, lift, &at, in->type->kind, in->type->type,
                             r->mem, t, r->err))
         return -1;
     if (in->type->read != OIP_INTEGER || in->type->bytes != sizeof(int32_t))
@@ -393,9 +397,13 @@ int oip_read(const struct oip_body *body, const struct parallel *par,
         "id", "parameters", "inputs", "outputs", "model_name", "model_version"};
     struct reading r;
     bool binary = false;
-    const json_t *doc = json_read(body->text, body->text_len, mem, err);
+    static const char *const wanted[] = {"/inputs/*/data", NULL};
+    struct lifted lifted;
+    const json_t *doc = lift_read(body->text, body->text_len, wanted,
+                                  OP_INPUTS_MAX, mem, &lifted, err);
     *req = (struct oip_request){.id = NULL};
     init(&r, body, mem, err);
+    r.lifted = &lifted;
     if (!doc || read_object(doc, NULL, err) ||
         read_known(doc, NULL, members, COUNT(members), err) ||
         read_names(&r, doc, req) ||

@@ -185,18 +185,13 @@ int operation_answer(const struct operation_source *src,
     return 0;
 }
 
-/*
- * The text scanned where that can be done, and else as a document, which
- * finds and names every fault.
- */
-static int read_body(const struct api_call *call, struct operation_inputs *in,
-                     struct operation_source *src, struct api_error *err)
+int operation_body(const char *text, size_t len, struct arena *mem,
+                   struct lifted *lifted, struct operation_source *src,
+                   struct api_error *err)
 {
-    const struct op *op = row_of(src->row);
-    struct span rest = {call->body, call->body_len};
-    if (operation_scan(call->body, call->body_len, op, call->mem, in, &rest))
-        src->inputs = in;
-    src->doc = json_read(rest.text, rest.len, call->mem, err);
+    static const char *const tensors[] = {"/inputs/*", "/inputs/*/data", NULL};
+    src->doc = lift_read(text, len, tensors, OP_INPUTS_MAX, mem, lifted, err);
+    src->lifted = lifted;
     return src->doc ? 0 : -1;
 }
 
@@ -204,13 +199,14 @@ static int read_body(const struct api_call *call, struct operation_inputs *in,
 int operation_post(struct api_call *call)
 {
     struct operation_source src = {.row = operation_find(call->rest)};
-    struct operation_inputs inputs;
+    struct lifted lifted;
     struct operation_times times = {0, 0, 0};
     struct npy npy;
     double start = clock_ms();
     int rc = strcmp(call->consumes, NPY_TYPE) == 0
                  ? operation_npy_source(call, &npy, &src)
-                 : read_body(call, &inputs, &src, &call->err);
+                 : operation_body(call->body, call->body_len, call->mem,
+                                  &lifted, &src, &call->err);
     src.npy_out = strcmp(call->produces, NPY_TYPE) == 0;
     times.parse_ms = clock_ms() - start;
     rc = rc || operation_answer(&src, call->env->par, call->mem, &call->out,

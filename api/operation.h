@@ -11,7 +11,7 @@
 #include "api/error.h"
 #include "api/json_out.h"
 #include "api/json_read.h"
-#include "api/operation_scan.h"
+#include "api/lift.h"
 #include "core/ops.h"
 
 /* What becomes of results that are NaN or infinite. */
@@ -48,13 +48,16 @@ int operation_unknown(const char *path, struct api_error *err);
 
 /*
  * Reads one tensor.
- *   v     a number, a rectangular nested array, or {"shape", "data"}
- *   flat  set when it was the last of these
+ *   v       a number, a rectangular nested array, or {"shape", "data"}
+ *   lifted  what was lifted out of the document that v is in, or NULL; what
+ *           the tensor has of it is used up
+ *   flat    set when it was the last of these
  * Its elements are `type`, or int64_t where port says so.
  */
 int operation_read_tensor(const json_t *v, const struct at *at,
-                          const struct op_port *port, enum op_type type,
-                          struct arena *mem, struct op_tensor *t, bool *flat,
+                          struct lifted *lifted, const struct op_port *port,
+                          enum op_type type, struct arena *mem,
+                          struct op_tensor *t, bool *flat,
                           struct api_error *err);
 
 /* Reads the shape of a tensor, and counts its elements. */
@@ -63,9 +66,11 @@ int operation_read_shape(const json_t *v, const struct at *at,
 
 /*
  * Reads the elements of a tensor whose shape is known from an array, flat or
- * nested as the shape is, as a port of this kind has them.
+ * nested as the shape is, as a port of this kind has them.  lift is what was
+ * lifted from there, or NULL.
  */
-int operation_read_data(const json_t *v, const struct at *at, enum op_kind kind,
+int operation_read_data(const json_t *v, struct op_tensor *lift,
+                        const struct at *at, enum op_kind kind,
                         enum op_type type, struct arena *mem,
                         struct op_tensor *t, struct api_error *err);
 
@@ -85,14 +90,19 @@ void operation_want_unasked(struct op_call *call);
 
 /* One request to an operation, as far as it is known before it is read. */
 struct operation_source {
-    size_t row;          /* the operation */
-    const json_t *doc;   /* the request, or what scanning left of it */
-    const struct at *at; /* its place in the document; NULL = all of it */
-    bool named;          /* may have the member "operation" */
-    const struct operation_inputs *inputs; /* NULL = they are in doc */
-    struct npy *npy; /* the one required input; NULL = see inputs */
-    bool npy_out;    /* the answer is one array */
+    size_t row;            /* the operation */
+    const json_t *doc;     /* the request */
+    struct lifted *lifted; /* out of the document, or NULL */
+    const struct at *at;   /* its place in the document; NULL = all of it */
+    bool named;            /* may have the member "operation" */
+    struct npy *npy;       /* the one required input, or NULL */
+    bool npy_out;          /* the answer is one array */
 };
+
+/* A request's body to the document of src and what was lifted out of it. */
+int operation_body(const char *text, size_t len, struct arena *mem,
+                   struct lifted *lifted, struct operation_source *src,
+                   struct api_error *err) __attribute__((warn_unused_result));
 
 /* Fills *req from a source. */
 int operation_read(const struct operation_source *src,

@@ -12,17 +12,9 @@ static const char *const members[] = {
     [OUTPUTS] = "outputs",     [DTYPE] = "dtype",   [NONFINITE] = "nonfinite",
 };
 
-/* Of an input that was not given. */
-static void check_optional(const struct op_port *port, const struct at *at,
-                           struct api_error *err)
-{
-    if (!port->optional)
-        at_fail(err, PROBLEM_MISSING_MEMBER, &(struct at){at, port->name, 0},
-                "is missing: %s", port->doc);
-}
-
 static int read_inputs(const json_t *v, const struct at *at,
-                       struct operation_request *req, struct api_error *err)
+                       struct lifted *lifted, struct operation_request *req,
+                       struct api_error *err)
 {
     const char *names[OP_INPUTS_MAX];
     struct op_call *call = &req->call;
@@ -36,12 +28,12 @@ static int read_inputs(const json_t *v, const struct at *at,
         const struct op_port *port = &call->op->in[i];
         const json_t *m = json_object_get(v, port->name);
         struct at place = {at, port->name, 0};
-        if (!m) {
-            check_optional(port, at, err);
-            continue;
-        }
-        operation_read_tensor(m, &place, port, call->type, call->mem,
-                              &call->in[i], &req->flat[i], err);
+        if (m)
+            operation_read_tensor(m, &place, lifted, port, call->type,
+                                  call->mem, &call->in[i], &req->flat[i], err);
+        else if (!port->optional)
+            at_fail(err, PROBLEM_MISSING_MEMBER, &place, "is missing: %s",
+                    port->doc);
     }
     return err->n ? -1 : 0;
 }
@@ -196,32 +188,6 @@ int operation_read_nonfinite(const json_t *v, const struct at *at,
     return 0;
 }
 
-/* Doubles to floats, in their place. */
-static void narrow(struct op_tensor *t)
-{
-    const double *from = t->data;
-    float *to = t->data;
-    for (size_t i = 0; i < t->n; i++) {
-        float x = (float)from[i];
-        memcpy(&to[i], &x, sizeof(x));
-    }
-}
-
-static void take_inputs(const struct operation_inputs *inputs,
-                        const struct at *at, struct operation_request *req,
-                        struct api_error *err)
-{
-    const struct op *op = req->call.op;
-    memcpy(req->call.in, inputs->in, sizeof(inputs->in));
-    memcpy(req->flat, inputs->flat, sizeof(inputs->flat));
-    for (size_t i = 0; i < op_inputs(op); i++) {
-        if (!req->call.in[i].data)
-            check_optional(&op->in[i], at, err);
-        else if (req->call.type == OP_FLOAT32 && !op_is_integer(&op->in[i]))
-            narrow(&req->call.in[i]);
-    }
-}
-
 int operation_read(const struct operation_source *src,
                    const struct parallel *par, struct arena *mem,
                    struct operation_request *req, struct api_error *err)
@@ -247,9 +213,7 @@ int operation_read(const struct operation_source *src,
     read_params(m[PARAMETERS], &place[PARAMETERS], &req->call, err);
     if (src->npy)
         operation_npy_input(src->npy, &place[INPUTS], req, err);
-    else if (src->inputs)
-        take_inputs(src->inputs, &place[INPUTS], req, err);
     else
-        read_inputs(m[INPUTS], &place[INPUTS], req, err);
+        read_inputs(m[INPUTS], &place[INPUTS], src->lifted, req, err);
     return err->n ? -1 : 0;
 }

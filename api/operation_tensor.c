@@ -136,25 +136,89 @@ int operation_read_shape(const json_t *v, const struct at *at,
     return read_shape(v, at, t, err) || count(at, t, err) ? -1 : 0;
 }
 
-/* {"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]} */
-static int read_flat(const json_t *v, const struct at *at, struct sink *s,
-                     struct op_tensor *t, struct arena *mem)
+/* What was lifted from where v is, or NULL. */
+static struct op_tensor *find(struct lifted *lifted, const json_t *v,
+                              const struct at *at)
 {
-    static const char *const members[] = {"shape", "data"};
-    struct at shape = {at, "shape", 0}, place = {at, "data", 0};
-    const json_t *data = json_object_get(v, "data");
-    if (read_known(v, at, members, 2, s->err) ||
-        operation_read_shape(json_object_get(v, "shape"), &shape, t, s->err) ||
-        read_array(data, &place, s->err))
+    return json_is_null(v) ? lift_find(lifted, at) : NULL;
+}
+
+/* Doubles to floats, in their place. */
+static void narrow(struct op_tensor *t)
+{
+    const double *from = t->data;
+    float *to = t->data;
+    for (size_t i = 0; i < t->n; i++) {
+        float x = (float)from[i];
+        memcpy(&to[i], &x, sizeof(x));
+    }
+}
+
+/* What put says of an element of this kind. */
+static int wrong_kind(const struct sink *s, const char *kind,
+                      const struct at *at)
+{
+    return at_fail(s->err, PROBLEM_INVALID_VALUE, at, "is %s, must be %s", kind,
+                   s->as == AS_INTEGER ? "an integer" : "a number");
+}
+
+/* Of element i of what was lifted. */
+static int no_integer(const struct sink *s, const struct op_tensor *t, size_t i,
+                      const struct at *at)
+{
+    struct at item[OP_RANK_MAX];
+    double x = ((const double *)t->data)[i];
+    for (size_t d = t->rank; d-- > 0; i /= t->dim[d])
+        item[d] = (struct at){d ? &item[d - 1] : at, NULL, i % t->dim[d]};
+    return wrong_kind(s, isfinite(x) ? "a number" : "a string",
+                      &item[t->rank - 1]);
+}
+
+/* Doubles to integers, in their place. */
+static int round_off(const struct sink *s, const struct op_tensor *t,
+                     const struct at *at)
+{
+    const double *from = t->data;
+    int64_t *to = t->data;
+    for (size_t i = 0; i < t->n; i++) {
+        if (!is_integral(from[i]))
+            return no_integer(s, t, i, at);
+        int64_t n = (int64_t)from[i];
+        memcpy(&to[i], &n, sizeof(n));
+    }
+    return 0;
+}
+
+/* What was lifted becomes what the port wants, where it is. */
+static int convert(const struct sink *s, struct op_tensor *lift,
+                   const struct at *at)
+{
+    if (s->as == AS_FLOAT)
+        narrow(lift);
+    return s->as == AS_INTEGER ? round_off(s, lift, at) : 0;
+}
+
+/* The "data" of a flat tensor; lift is it, or NULL if v is. */
+static int read_data(struct sink *s, const json_t *v, struct op_tensor *lift,
+                     const struct at *at, struct op_tensor *t,
+                     struct arena *mem)
+{
+    struct at item = {at, NULL, 0};
+    if (!lift && read_array(v, at, s->err))
         return -1;
-    if (json_array_size(data) != t->n)
-        return at_fail(s->err, PROBLEM_SHAPE, &place,
-                       "has %zu elements, its shape has %zu",
-                       json_array_size(data), t->n);
-    if (allocate(s, t, at, mem))
+    size_t n = lift ? lift->dim[0] : json_array_size(v);
+    if (n != t->n)
+        return at_fail(s->err, PROBLEM_SHAPE, at,
+                       "has %zu elements, its shape has %zu", n, t->n);
+    if (lift) {
+        t->data = lift->data;
+        return lift->rank > 1 ? wrong_kind(s, "an array", &item)
+                              : convert(s, lift, at);
+    }
+    if (allocate(s, t, at->in, mem))
         return -1;
-    for (size_t i = 0; i < t->n; i++)
-        if (put(s, json_array_get(data, i), &(struct at){&place, NULL, i}))
+    for (; item.item < t->n; item.item++)
+        if (put(s, json_array_get(v, item.item), &item))
             return -1;
     return 0;
 }
@@ -177,14 +241,17 @@ static bool fits(const struct op_tensor *is, const struct op_tensor *t)
             memcmp(is->dim, t->dim, t->rank * sizeof(t->dim[0])) == 0);
 }
 
-int operation_read_data(const json_t *v, const struct at *at, enum op_kind kind,
+int operation_read_data(const json_t *v, struct op_tensor *lift,
+                        const struct at *at, enum op_kind kind,
                         enum op_type type, struct arena *mem,
                         struct op_tensor *t, struct api_error *err)
 {
     struct sink s = sink_of(kind, type, err);
     struct op_tensor is;
-    if (read_array(v, at, err) || measure(v, at, &is, err) ||
-        count(at, &is, err))
+    if (lift)
+        is = *lift;
+    else if (read_array(v, at, err) || measure(v, at, &is, err) ||
+             count(at, &is, err))
         return -1;
     if (is.n != t->n)
         return at_fail(err, PROBLEM_SHAPE, at,
@@ -192,21 +259,41 @@ int operation_read_data(const json_t *v, const struct at *at, enum op_kind kind,
     if (!fits(&is, t))
         return at_fail(err, PROBLEM_SHAPE, at,
                        "is nested, but not as its shape is; make it flat");
-    if (allocate(&s, &is, at, mem))
+    if (!lift && allocate(&s, &is, at, mem))
         return -1;
     t->data = is.data;
-    return fill(&s, v, at, 0);
+    return lift ? convert(&s, lift, at) : fill(&s, v, at, 0);
+}
+
+/* {"shape": [2, 3], "data": [1, 2, 3, 4, 5, 6]} */
+static int read_flat(const json_t *v, const struct at *at, struct sink *s,
+                     struct lifted *lifted, struct op_tensor *t,
+                     struct arena *mem)
+{
+    static const char *const members[] = {"shape", "data"};
+    struct at shape = {at, "shape", 0}, data = {at, "data", 0};
+    if (read_known(v, at, members, 2, s->err) ||
+        operation_read_shape(json_object_get(v, "shape"), &shape, t, s->err))
+        return -1;
+    v = json_object_get(v, "data");
+    return read_data(s, v, find(lifted, v, &data), &data, t, mem);
 }
 
 int operation_read_tensor(const json_t *v, const struct at *at,
-                          const struct op_port *port, enum op_type type,
-                          struct arena *mem, struct op_tensor *t, bool *flat,
+                          struct lifted *lifted, const struct op_port *port,
+                          enum op_type type, struct arena *mem,
+                          struct op_tensor *t, bool *flat,
                           struct api_error *err)
 {
     struct sink s = sink_of(port->kind, type, err);
+    struct op_tensor *lift = find(lifted, v, at);
     *flat = json_is_object(v);
     if (*flat)
-        return read_flat(v, at, &s, t, mem);
+        return read_flat(v, at, &s, lifted, t, mem);
+    if (lift) {
+        *t = *lift;
+        return convert(&s, lift, at);
+    }
     if (measure(v, at, t, err) || count(at, t, err) || allocate(&s, t, at, mem))
         return -1;
     return fill(&s, v, at, 0);
