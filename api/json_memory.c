@@ -1,5 +1,7 @@
 #include "api/json_memory.h"
 
+#include "api/json_build.h"
+
 #include <setjmp.h>
 #include <stdlib.h>
 
@@ -50,10 +52,11 @@ __attribute__((constructor)) static void set_functions(void)
     json_set_alloc_funcs(take, give);
 }
 
-json_t *json_load_in(const char *text, size_t len, size_t flags,
-                     struct arena *mem, json_error_t *error, bool *spent)
+json_t *json_load_in(const char *text, size_t len, struct arena *mem,
+                     json_error_t *error, bool *spent)
 {
     struct pile here = {.mem = mem};
+    struct arena_mark mark = arena_mark(mem);
     *spent = false;
     if (setjmp(here.spent)) {
         pile = NULL;
@@ -61,7 +64,13 @@ json_t *json_load_in(const char *text, size_t len, size_t flags,
         return NULL;
     }
     pile = &here;
-    json_t *doc = json_loadb(text, len, flags, error);
+    json_t *doc = json_build(text, len);
+    if (!doc) {
+        arena_release(mem, mark);
+        here.left = 0;
+        doc = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
+                         error);
+    }
     pile = NULL;
     return doc;
 }

@@ -87,8 +87,7 @@ const json_t *json_read_value(const char *text, size_t len,
         return NULL;
     }
     bool spent;
-    const json_t *doc = json_load_in(
-        text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, mem, &e, &spent);
+    const json_t *doc = json_load_in(text, len, mem, &e, &spent);
     if (spent)
         api_fail(err, PROBLEM_MEMORY, NULL,
                  "the document does not fit in the memory of one request");
@@ -325,18 +324,32 @@ int read_key(const char *key, const struct at *at, const char *const *names,
     return unknown("member", key, at, names, n, err);
 }
 
+int read_members(const json_t *v, const struct at *at, const char *const *names,
+                 size_t n, const json_t **member, struct api_error *err)
+{
+    const char *key;
+    json_t *m;
+    int rc = 0;
+    for (size_t i = 0; member && i < n; i++)
+        member[i] = NULL;
+    json_object_foreach((json_t *)(uintptr_t)v, key, m)
+    {
+        size_t i = 0;
+        if (api_full(err))
+            break;
+        while (i < n && strcmp(key, names[i]) != 0)
+            i++;
+        if (i == n)
+            rc =
+                unknown("member", key, &(struct at){at, key, 0}, names, n, err);
+        else if (member)
+            member[i] = m;
+    }
+    return rc;
+}
+
 int read_known(const json_t *v, const struct at *at, const char *const *names,
                size_t n, struct api_error *err)
 {
-    const char *key;
-    json_t *member;
-    int rc = 0;
-    json_object_foreach((json_t *)(uintptr_t)v, key, member)
-    {
-        if (api_full(err))
-            break;
-        if (read_key(key, &(struct at){at, key, 0}, names, n, err))
-            rc = -1;
-    }
-    return rc;
+    return read_members(v, at, names, n, NULL, err);
 }

@@ -98,7 +98,14 @@ int read_choice(const json_t *v, const struct at *at, const char *const *names,
 int read_key(const char *key, const struct at *at, const char *const *names,
              size_t n, struct api_error *err);
 
-/* Every key of the object v must be one of names. */
+/*
+ * Every key of the object v must be one of names.  member[i] is what names[i]
+ * names, or NULL where it is not there.
+ */
+int read_members(const json_t *v, const struct at *at, const char *const *names,
+                 size_t n, const json_t **member, struct api_error *err);
+
+/* As read_members, for who looks at the members later. */
 int read_known(const json_t *v, const struct at *at, const char *const *names,
                size_t n, struct api_error *err);
 

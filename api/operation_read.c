@@ -17,19 +17,19 @@ static int read_inputs(const json_t *v, const struct at *at,
                        struct api_error *err)
 {
     const char *names[OP_INPUTS_MAX];
+    const json_t *m[OP_INPUTS_MAX];
     struct op_call *call = &req->call;
     size_t n = op_inputs(call->op);
     if (read_object(v, at, err))
         return -1;
     for (size_t i = 0; i < n; i++)
         names[i] = call->op->in[i].name;
-    read_known(v, at, names, n, err);
+    read_members(v, at, names, n, m, err);
     for (size_t i = 0; i < n && !api_full(err); i++) {
         const struct op_port *port = &call->op->in[i];
-        const json_t *m = json_object_get(v, port->name);
         struct at place = {at, port->name, 0};
-        if (m)
-            operation_read_tensor(m, &place, lifted, port, call->type,
+        if (m[i])
+            operation_read_tensor(m[i], &place, lifted, port, call->type,
                                   call->mem, &call->in[i], &req->flat[i], err);
         else if (!port->optional)
             at_fail(err, PROBLEM_MISSING_MEMBER, &place, "is missing: %s",
@@ -95,31 +95,41 @@ static int read_param(const json_t *v, const struct at *at,
     return read_quantity(v, at, p, out, err);
 }
 
-int operation_read_params(const json_t *v, const struct at *at,
-                          struct op_call *call, struct api_error *err)
+/* m[i] is parameter i, or NULL. */
+static int take_params(const json_t *const *m, const struct at *at,
+                       struct op_call *call, struct api_error *err)
 {
     size_t before = err->n;
     for (size_t i = 0; i < op_params(call->op) && !api_full(err); i++) {
         const struct op_param *p = &call->op->param[i];
-        const json_t *m = json_object_get(v, p->name);
-        if (m)
-            read_param(m, &(struct at){at, p->name, 0}, p, &call->param[i],
+        if (m[i])
+            read_param(m[i], &(struct at){at, p->name, 0}, p, &call->param[i],
                        err);
     }
     return err->n > before ? -1 : 0;
+}
+
+int operation_read_params(const json_t *v, const struct at *at,
+                          struct op_call *call, struct api_error *err)
+{
+    const json_t *m[OP_PARAMS_MAX];
+    for (size_t i = 0; i < op_params(call->op); i++)
+        m[i] = json_object_get(v, call->op->param[i].name);
+    return take_params(m, at, call, err);
 }
 
 static void read_params(const json_t *v, const struct at *at,
                         struct op_call *call, struct api_error *err)
 {
     const char *names[OP_PARAMS_MAX];
+    const json_t *m[OP_PARAMS_MAX];
     size_t n = op_params(call->op);
     if (!v || read_object(v, at, err))
         return;
     for (size_t i = 0; i < n; i++)
         names[i] = call->op->param[i].name;
-    read_known(v, at, names, n, err);
-    operation_read_params(v, at, call, err);
+    read_members(v, at, names, n, m, err);
+    take_params(m, at, call, err);
 }
 
 void operation_want_unasked(struct op_call *call)
@@ -195,15 +205,14 @@ int operation_read(const struct operation_source *src,
     struct at place[COUNT(members)];
     const json_t *m[COUNT(members)];
     enum op_type type;
-    *req = (struct operation_request){.nonfinite = NONFINITE_NULL};
+    memset(req->flat, 0, sizeof(req->flat));
     if (read_object(src->doc, src->at, err))
         return -1;
-    for (size_t i = 0; i < COUNT(members); i++) {
+    for (size_t i = 0; i < COUNT(members); i++)
         place[i] = (struct at){src->at, members[i], 0};
-        m[i] = json_object_get(src->doc, members[i]);
-    }
     size_t first = src->named ? OPERATION : INPUTS;
-    read_known(src->doc, src->at, members + first, COUNT(members) - first, err);
+    read_members(src->doc, src->at, members + first, COUNT(members) - first,
+                 m + first, err);
     read_dtype(m[DTYPE], &place[DTYPE], &type, err);
     op_call_init(&req->call, op_row(src->row, type, op_isa_best()), type, par,
                  mem);

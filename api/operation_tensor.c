@@ -272,11 +272,11 @@ static int read_flat(const json_t *v, const struct at *at, struct sink *s,
 {
     static const char *const members[] = {"shape", "data"};
     struct at shape = {at, "shape", 0}, data = {at, "data", 0};
-    if (read_known(v, at, members, 2, s->err) ||
-        operation_read_shape(json_object_get(v, "shape"), &shape, t, s->err))
+    const json_t *m[2];
+    if (read_members(v, at, members, 2, m, s->err) ||
+        operation_read_shape(m[0], &shape, t, s->err))
         return -1;
-    v = json_object_get(v, "data");
-    return read_data(s, v, find(lifted, v, &data), &data, t, mem);
+    return read_data(s, m[1], find(lifted, m[1], &data), &data, t, mem);
 }
 
 int operation_read_tensor(const json_t *v, const struct at *at,
