@@ -69,9 +69,9 @@ int batch_post(struct api_call *call)
     struct at at = {NULL, members[0], 0};
     struct operation_times times = {0, 0, 0};
     struct lifted lifted;
-    const json_t *doc =
-        lift_read(call->body, call->body_len, tensors,
-                  REQUESTS_MAX * OP_INPUTS_MAX, call->mem, &lifted, &call->err);
+    const json_t *doc = lift_read(call->body, call->body_len, tensors,
+                                  (size_t)REQUESTS_MAX * OP_INPUTS_MAX,
+                                  call->mem, &lifted, &call->err);
     if (!doc || read_object(doc, NULL, &call->err) ||
         read_known(doc, NULL, members, 1, &call->err))
         return -1;

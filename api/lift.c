@@ -164,16 +164,29 @@ static void add(struct wanted *w, const char *rest)
     w->rest[w->n++] = rest;
 }
 
+/* What is left of a pattern behind a member or item, or NULL. */
+static const char *behind(const char *rest, const struct lift_link *link)
+{
+    const char *segment = rest + 1;
+    size_t n = 0;
+    while (link->key && n < link->n && segment[n] == link->key[n] &&
+           segment[n] != '/' && segment[n])
+        n++;
+    if (*segment == '*')
+        n = 1;
+    else if (!link->key || n != link->n)
+        return NULL;
+    return segment[n] == '/' || !segment[n] ? segment + n : NULL;
+}
+
 /* What is wanted of a member or item of a place. */
 static struct wanted step(const struct wanted *w, const struct lift_link *link)
 {
     struct wanted next = {.n = 0};
     for (size_t i = 0; i < w->n; i++) {
-        const char *segment = w->rest[i] + 1;
-        size_t n = strcspn(segment, "/");
-        if ((n == 1 && *segment == '*') ||
-            (link->key && link->n == n && memcmp(link->key, segment, n) == 0))
-            add(&next, segment + n);
+        const char *rest = behind(w->rest[i], link);
+        if (rest)
+            add(&next, rest);
     }
     return next;
 }
@@ -187,13 +200,14 @@ static struct wanted step(const struct wanted *w, const struct lift_link *link)
 /* A string; whether it has escapes. */
 static bool skip_string(struct scan *s)
 {
+    const char *at = s->at + 1, *end = s->end;
     bool escapes = false;
-    for (s->at++; s->at < s->end && *s->at != '"'; s->at++)
-        if (*s->at == '\\' && s->end - s->at > 1) {
+    for (; at < end && *at != '"'; at++)
+        if (*at == '\\' && end - at > 1) {
             escapes = true;
-            s->at++;
+            at++;
         }
-    s->at += s->at < s->end;
+    s->at = at + (at < end);
     return escapes;
 }
 
