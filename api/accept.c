@@ -162,7 +162,7 @@ size_t content_pick(const char *content_type, const char *const *types)
     return row;
 }
 
-double accept_coding(const char *accept_encoding, const char *coding, bool star)
+double accept_coding(const char *accept_encoding, const char *coding)
 {
     const char *rest = accept_encoding ? accept_encoding : "";
     const char *end = rest + strlen(rest);
@@ -174,7 +174,7 @@ double accept_coding(const char *accept_encoding, const char *coding, bool star)
         if (!next_piece(&at, to, ';', &piece))
             continue;
         bool named = is(piece, coding);
-        if (!named && !(star && is(piece, "*")))
+        if (!named && !is(piece, "*"))
             continue;
         while (next_piece(&at, to, ';', &piece))
             if (parameter(piece, "q", &value))

@@ -18,11 +18,9 @@ size_t accept_pick(const char *accept, const char *const *types, size_t n);
 size_t content_pick(const char *content_type, const char *const *types);
 
 /*
- * The quality that the Accept-Encoding header gives a coding, 0 if it does not
- * name it; with star, "*" names all that are not named otherwise.  The header
- * may be NULL, which names none.
+ * The quality that the Accept-Encoding header gives a coding, by its name or
+ * else by "*"; 0 if it has neither.  The header may be NULL, which names none.
  */
-double accept_coding(const char *accept_encoding, const char *coding,
-                     bool star);
+double accept_coding(const char *accept_encoding, const char *coding);
 
 #endif

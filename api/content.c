@@ -66,9 +66,9 @@ enum coding coding_wanted(const char *accept_encoding)
 {
     static const enum coding codings[] = {CODING_ZSTD, CODING_GZIP};
     enum coding best = CODING_IDENTITY;
-    double most = accept_coding(accept_encoding, "identity", false);
+    double most = accept_coding(accept_encoding, names[best]);
     for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
-        double q = accept_coding(accept_encoding, names[codings[i]], true);
+        double q = accept_coding(accept_encoding, names[codings[i]]);
         bool better = best == CODING_IDENTITY ? q >= most : q > most;
         if (q > 0 && better) {
             best = codings[i];

@@ -167,6 +167,7 @@ static const struct {
     {"*;q=0", CODING_IDENTITY},
     {"zstd;q=0, *", CODING_GZIP},
     {"gzip;q=0, zstd;q=0, *", CODING_IDENTITY},
+    {"gzip;q=0.4, zstd;q=0, *;q=0.5", CODING_IDENTITY},
     {"gzip, *;q=0", CODING_GZIP},
     {"gzip, *;q=0.5", CODING_GZIP},
     {"*;q=0.5, gzip", CODING_GZIP},
