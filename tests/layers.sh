@@ -23,6 +23,8 @@ includes="
 core|core/.* $numbers
 core/arena.c|sanitizer/asan_interface\.h
 api|(api|core)/.* $numbers $text setjmp\.h jansson\.h nettle/[a-z0-9-]+\.h
+api/content.c|zlib\.h zstd\.h
+api/inflater.c|zlib\.h zstd(_errors)?\.h
 server|(server|api|core)/.* $numbers $text $system
 server|jansson\.h nettle/[a-z0-9-]+\.h microhttpd\.h uv\.h sqlite3\.h
 server|libpq-fe\.h
