@@ -193,15 +193,30 @@ static int body_too_large(struct api_call *call)
                     "the limit is %zu bytes", call->env->body_bytes_max);
 }
 
-/* The types of route as Accept-Post lists them. */
-static const char *list_types(const struct route *route, struct arena *mem)
+/* The types of route, as text. */
+static const char *list_types(const struct route *route, const char *between,
+                              struct arena *mem)
 {
     struct json_out list;
     json_out_init(&list, mem, false);
     for (size_t i = 0; route->consumes[i]; i++)
-        out_format(&list, "%s%s", i ? ", " : "", route->consumes[i]);
+        out_format(&list, "%s%s", i ? between : "", route->consumes[i]);
     out_bytes(&list, "", 1);
-    return list.failed ? route->consumes[0] : list.text;
+    return list.failed ? "" : list.text;
+}
+
+static int check_coding(struct api_call *call, const struct route *route)
+{
+    const char *coding = call->req->content_encoding;
+    if (coding_of(coding) != CODING_UNKNOWN)
+        return 0;
+    call->res->accept_post = list_types(route, ", ", call->mem);
+    call->res->accept_encoding = CONTENT_CODINGS;
+    return api_fail(
+        &call->err, PROBLEM_MEDIA_TYPE, NULL,
+        "Content-Encoding is \"%.60s\"; send one of " CONTENT_CODINGS
+        ", or none",
+        coding);
 }
 
 static int check_type(struct api_call *call, const struct route *route)
@@ -213,32 +228,21 @@ static int check_type(struct api_call *call, const struct route *route)
     call->consumes = route->consumes[row];
     if (call->consumes)
         return 0;
-    return api_fail(
-        &call->err, PROBLEM_MEDIA_TYPE, NULL,
-        "Content-Type is %s%.100s%s; send %s%s", type ? "\"" : "",
-        type ? type : "missing", type ? "\"" : "", call->res->accept_post,
-        strcmp(route->consumes[0], "application/json") == 0 ? ", JSON in UTF-8"
-                                                            : "");
+    call->res->accept_post = list_types(route, ", ", call->mem);
+    return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
+                    "Content-Type is %s%.100s%s; send %s, JSON in UTF-8",
+                    type ? "\"" : "", type ? type : "missing", type ? "\"" : "",
+                    list_types(route, " or ", call->mem));
 }
 
 /* The head of a request with a body. */
 static int check_body(struct api_call *call, const struct route *route)
 {
     const struct api_request *req = call->req;
-    call->res->accept_post = list_types(route, call->mem);
-    if (coding_of(req->content_encoding) == CODING_UNKNOWN) {
-        call->res->accept_encoding = CONTENT_CODINGS;
-        return api_fail(
-            &call->err, PROBLEM_MEDIA_TYPE, NULL,
-            "Content-Encoding is \"%.60s\"; send one of " CONTENT_CODINGS
-            ", or none",
-            req->content_encoding);
-    }
-    if (check_type(call, route))
+    if (check_coding(call, route) || check_type(call, route))
         return -1;
     if (req->length_known && req->content_length > call->env->body_bytes_max)
         return body_too_large(call);
-    call->res->accept_post = NULL;
     return 0;
 }
 

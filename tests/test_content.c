@@ -373,7 +373,7 @@ static const struct {
     bool is_long, tagged;
 } answers[] = {
     {"/openapi.json", true, true},  {"/docs", true, true},
-    {"/v1/operations", true, true}, {"/v1", false, false},
+    {"/v1/operations", true, true}, {"/v1", true, false},
     {"/livez", false, false},       {"/problems/not-found", false, true},
 };
 static const char *const asked[] = {NULL, "gzip", "zstd", "br"};
