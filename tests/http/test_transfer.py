@@ -51,7 +51,7 @@ _large = {}
     (JSON + "; charset=iso-8859-1", 415), (None, 415), ("", 415),
     ("application/x-www-form-urlencoded", 415), ("text/plain", 415),
     ("text/json", 415), ("application/jsonl", 415), ("application", 415),
-    ("multipart/form-data; boundary=x", 415),
+    ("multipart/form-data; boundary=x", 400),
     ("application/octet-stream", 415), ("application/x-npy", 415)])
 def content_type(value, status):
     """415 says what is read, in Accept-Post too."""
