@@ -11,17 +11,13 @@
 #include <string.h>
 
 enum {
-    EXACT_POWER = 22,
     SMALLEST = -342, /* below it even 2^64 - 1 is nearer to 0 than to any */
     LARGEST = 308,
     MANTISSA_BITS = 52,
     BIAS = 1023,
     SPARE_BITS = 64 - MANTISSA_BITS - 3, /* of the product's highest word */
 };
-static const uint64_t EXACT_INTEGER = UINT64_C(1) << 53;
-
-/* 10^i, exact in a double. */
-static const double power_of_10[EXACT_POWER + 1] = {
+const double decimal_power[DECIMAL_EXACT_POWER + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 };
@@ -99,19 +95,11 @@ static bool scale(uint64_t m, int e, double *out)
     return true;
 }
 
-bool decimal_to_double(uint64_t m, int e, double *out)
+bool decimal_product(uint64_t m, int e, double *out)
 {
-    if (e == 0 || m == 0) {
-        *out = (double)m;
-        return true;
-    }
-    if (m <= EXACT_INTEGER && e >= -EXACT_POWER && e <= EXACT_POWER) {
-        *out = e < 0 ? (double)m / power_of_10[-e] : (double)m * power_of_10[e];
-        return true;
-    }
-    if (e < SMALLEST || e > LARGEST) {
+    if (m == 0 || e < SMALLEST || e > LARGEST) {
         *out = 0;
-        return e < SMALLEST;
+        return m == 0 || e < SMALLEST;
     }
     return scale(m, e, out);
 }

@@ -67,26 +67,31 @@ static bool is_integer(const char *at, const char *end)
     return at == end;
 }
 
-static bool scan_element(struct scan *s, double *out)
+static inline bool scan_element(struct scan *s, double *out)
 {
     bool quoted = scan_peek(s) == '"';
     const char *from = s->at;
     if (quoted)
         return scan_nonfinite(s, out);
-    return scan_number(s, out) &&
-           (fabs(*out) < EXACT_MAX || !is_integer(from, s->at));
+    const char *end = scan_number_at(from, s->end, out);
+    if (!end)
+        return false;
+    s->at = end;
+    return fabs(*out) < EXACT_MAX || !is_integer(from, end);
 }
 
 /* What follows the '[' of an innermost array; how many numbers. */
 static bool scan_numbers(struct sink *k, size_t *n)
 {
-    double *from = k->to;
-    bool more = true;
-    while (more)
-        if (!scan_element(k->s, k->to++) || !scan_more(k->s, ']', &more))
-            return false;
-    *n = (size_t)(k->to - from);
-    return true;
+    struct scan s = *k->s; /* a copy, which stays in registers */
+    double *to = k->to;
+    bool more = true, good = true;
+    while (more && good)
+        good = scan_element(&s, to++) && scan_more(&s, ']', &more);
+    *n = (size_t)(to - k->to);
+    *k->s = s;
+    k->to = to;
+    return good;
 }
 
 static bool scan_nested(struct sink *k, size_t depth);

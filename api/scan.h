@@ -71,6 +71,9 @@ bool scan_key(struct scan *s, struct span *key,
  */
 bool scan_number(struct scan *s, double *out);
 
+/* As scan_number, without blanks before it: behind the number, or NULL. */
+const char *scan_number_at(const char *at, const char *end, double *out);
+
 /* An integer, or a real of integral value within 2^53. */
 bool scan_integer(struct scan *s, int64_t *out);
 

@@ -19,16 +19,15 @@ enum {
 /* Beyond what digits in memory could make up for. */
 static const int64_t EXPONENT_HUGE = INT64_C(1000000000000000);
 
-/* Whether the eight bytes are all digits. */
-static bool eight_digits(uint64_t v)
+/* The highest bit of the first of eight bytes that is no digit, if one is. */
+static inline uint64_t first_other(uint64_t v)
 {
-    return ((v & 0xf0f0f0f0f0f0f0f0) == 0x3030303030303030) &&
-           (((v + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) ==
-            0x3030303030303030);
+    v ^= 0x3030303030303030; /* digits are 0 to 9 */
+    return ((v + 0x7676767676767676) | v) & 0x8080808080808080;
 }
 
 /* Their value, first byte first: pairs, then fours, then all. */
-static uint64_t eight_value(uint64_t v)
+static inline uint64_t eight_value(uint64_t v)
 {
     v = (v & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
     v = (v & 0x00ff00ff00ff00ff) * 6553601 >> 16;
@@ -42,13 +41,24 @@ static inline bool is_digit(const char *p, const char *end)
 
 /*
  * Past the digits from p on, which are appended to *m; beyond 19 of them that
- * may overflow.
+ * may overflow.  How many there are is hard to foretell, so what is less than
+ * eight is moved behind zeros instead of being looped over.
  */
 static inline const char *digits(const char *p, const char *end, uint64_t *m)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    uint64_t v;
-    while (end - p >= 8 && (memcpy(&v, p, sizeof(v)), eight_digits(v))) {
+    static const uint64_t power[] = {1,     10,     100,     1000,
+                                     10000, 100000, 1000000, 10000000};
+    while (end - p >= 8) {
+        uint64_t v;
+        memcpy(&v, p, sizeof(v));
+        uint64_t other = first_other(v);
+        if (other) {
+            unsigned n = (unsigned)__builtin_ctzll(other) / 8;
+            v = v << 8 << (56 - 8 * n);
+            *m = *m * power[n] + eight_value(v);
+            return p + n;
+        }
         *m = *m * 100000000 + eight_value(v);
         p += 8;
     }
@@ -107,18 +117,18 @@ static inline const char *exponent(const char *p, const char *end,
     return p;
 }
 
-/* The grammar of a number, and nothing but its grammar. */
-static inline bool parts(struct scan *s, struct decimal *d)
+/* The grammar of a number, and nothing but its grammar: where it ends. */
+static inline const char *parts(const char *p, const char *end,
+                                struct decimal *d)
 {
-    *d = (struct decimal){.negative = scan_peek(s) == '-', .integer = true};
-    const char *end = s->end, *p = d->text = s->at + d->negative;
+    *d = (struct decimal){.negative = p < end && *p == '-', .integer = true};
+    d->text = p += d->negative;
     p = whole(p, end, d);
     if (p && p < end && *p == '.')
         p = fraction(p + 1, end, d);
     if (p && p < end && (*p == 'e' || *p == 'E'))
         p = exponent(p + 1, end, d);
-    if (p)
-        s->at = d->end = p;
+    d->end = p;
     return p;
 }
 
@@ -143,11 +153,11 @@ struct long_decimal {
     bool more;  /* of those not kept one is not 0 */
 };
 
-static void collect(const struct decimal *d, struct long_decimal *l)
+static void collect(const char *text, const char *end, struct long_decimal *l)
 {
     l->n = l->n_kept = l->m = 0;
     l->more = false;
-    for (const char *p = d->text; p < d->end; p++) {
+    for (const char *p = text; p < end; p++) {
         if (*p == 'e' || *p == 'E')
             break;
         if (*p == '.' || (*p == '0' && l->n == 0))
@@ -181,17 +191,18 @@ static bool by_strtod(struct long_decimal *l, int64_t e, double *out)
  * More digits than 64 bits hold, or what arithmetic on 128 bits cannot do.
  * Between m and m + 1 it lies: if both are the same double, it is that.
  */
-__attribute__((noinline)) static bool long_value(const struct decimal *d,
-                                                 double *out)
+__attribute__((noinline)) static bool long_value(const char *text,
+                                                 const char *end,
+                                                 int64_t exponent, double *out)
 {
     struct long_decimal l;
     double above;
-    collect(d, &l);
+    collect(text, end, &l);
     bool cut = l.n > DIGITS_MAX;
-    int e = clamp(cut ? d->e + (int64_t)(l.n - DIGITS_MAX) : d->e);
+    int e = clamp(cut ? exponent + (int64_t)(l.n - DIGITS_MAX) : exponent);
     return (decimal_to_double(l.m, e, out) &&
             decimal_to_double(l.m + cut, e, &above) && *out == above) ||
-           by_strtod(&l, d->e, out);
+           by_strtod(&l, exponent, out);
 }
 
 static inline bool value_of(const struct decimal *d, double *out)
@@ -200,25 +211,40 @@ static inline bool value_of(const struct decimal *d, double *out)
         return false;
     if ((d->n_digits > DIGITS_MAX ||
          !decimal_to_double(d->m, clamp(d->e), out)) &&
-        !long_value(d, out))
+        !long_value(d->text, d->end, d->e, out))
         return false;
-    if (d->negative && (*out > 0 || !d->integer))
-        *out = -*out; /* the integer -0 is 0 */
+    /* the integer -0 is 0; signs are hard to foretell, so there is no branch */
+    bool minus = d->negative & (!d->integer | (d->m > 0));
+    uint64_t bits;
+    memcpy(&bits, out, sizeof(bits));
+    bits ^= (uint64_t)minus << 63;
+    memcpy(out, &bits, sizeof(bits));
     return true;
+}
+
+const char *scan_number_at(const char *at, const char *end, double *out)
+{
+    struct decimal d;
+    return parts(at, end, &d) && value_of(&d, out) ? d.end : NULL;
 }
 
 bool scan_number(struct scan *s, double *out)
 {
-    struct decimal d;
-    return parts(s, &d) && value_of(&d, out);
+    scan_peek(s);
+    const char *end = scan_number_at(s->at, s->end, out);
+    if (end)
+        s->at = end;
+    return end;
 }
 
 bool scan_integer(struct scan *s, int64_t *out)
 {
     struct decimal d;
     double x;
-    if (!parts(s, &d))
+    scan_peek(s);
+    if (!parts(s->at, s->end, &d))
         return false;
+    s->at = d.end;
     if (d.integer) {
         *out = (int64_t)(d.negative ? 0 - d.m : d.m);
         return fits_int64(&d);

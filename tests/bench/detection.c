@@ -82,7 +82,7 @@ static void run(struct pool_job *job)
     const struct parallel *two = pool_parallel(b->pool);
     double ignored;
     for (size_t i = 0; i < PARSE_ROUNDS; i++)
-        b->parse[i] = parse(b);
+        b->parse[i] = parse(b, &parallel_serial);
     b->cold = score(b, &parallel_serial, &ignored);
     score(b, two, &ignored);
     for (size_t i = 0; i < ROUNDS; i++) {
