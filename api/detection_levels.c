@@ -162,7 +162,7 @@ static enum progress member_value(struct levels *l, const struct member *m,
     l->met[m->object] = true;
     l->opened[m->object] |= object || list;
     if (m->kind)
-        table->kind = m->kind;
+        table_init(table, m->kind);
     if (!object && !list)
         return WENT_ON;
     l->columnar |= object && m->object == LEVEL_COLUMNS;

@@ -53,12 +53,36 @@ size_t table_row_bytes(const struct kind *kind)
     return bytes;
 }
 
+static struct quoted_key quote(const char *key)
+{
+    struct quoted_key q = {.len = strlen(key) + 3};
+    char text[sizeof(q.word)] = "", mask[sizeof(q.mask)] = "";
+    if (q.len > sizeof(text))
+        return (struct quoted_key){.len = 0};
+    memcpy(text + 1, key, q.len - 3);
+    text[0] = text[q.len - 2] = '"';
+    text[q.len - 1] = ':';
+    memset(mask, 0xff, q.len);
+    memcpy(q.word, text, sizeof(text));
+    memcpy(q.mask, mask, sizeof(mask));
+    return q;
+}
+
+void table_init(struct table *t, const struct kind *kind)
+{
+    *t = (struct table){.kind = kind};
+    for (size_t f = 0; f < kind->n; f++)
+        if (kind->field[f].key)
+            t->key[f] = quote(kind->field[f].key);
+}
+
 /* Flags come last in every kind, so that all else stays aligned. */
 void table_over(struct table *t, const struct kind *kind, void *memory,
                 size_t n)
 {
     char *at = memory;
-    *t = (struct table){.kind = kind, .capacity = n};
+    table_init(t, kind);
+    t->capacity = n;
     for (size_t f = 0; f < kind->n; f++) {
         t->column[f] = at;
         at += n * width(kind->field[f].type);
@@ -145,12 +169,16 @@ static void end_row(struct table *t, unsigned found)
 
 static bool scan_box(struct scan *s, double box[4])
 {
-    bool more = true;
-    if (!scan_char(s, '['))
-        return false;
-    for (size_t i = 0; i < 4; i++)
-        if (!more || !scan_number(s, &box[i]) || !scan_more(s, ']', &more))
+    struct scan b = *s; /* a copy, which stays in registers */
+    bool more = scan_char(&b, '[');
+    for (size_t i = 0; i < 4; i++) {
+        scan_peek(&b);
+        const char *end = scan_number_at(b.at, b.end, &box[i]);
+        b.at = end;
+        if (!more || !end || !scan_more(&b, ']', &more))
             return false;
+    }
+    s->at = b.at;
     return !more;
 }
 
@@ -206,14 +234,17 @@ static bool scan_field(struct scan *s, struct table *t, size_t f)
 }
 
 /* "key": as nearly everyone writes it, if that is what comes. */
-static bool scan_expected(struct scan *s, const char *key)
+static inline bool scan_expected(struct scan *s, const struct quoted_key *key)
 {
-    size_t n = strlen(key);
-    if (scan_peek(s) != '"' || (size_t)(s->end - s->at) < n + 3 ||
-        memcmp(s->at + 1, key, n) != 0 || s->at[n + 1] != '"' ||
-        s->at[n + 2] != ':')
+    uint64_t word[2];
+    scan_peek(s);
+    if ((size_t)(s->end - s->at) < sizeof(word) || key->len == 0)
         return false;
-    s->at += n + 3;
+    memcpy(word, s->at, sizeof(word));
+    if (((word[0] ^ key->word[0]) & key->mask[0]) |
+        ((word[1] ^ key->word[1]) & key->mask[1]))
+        return false;
+    s->at += key->len;
     return true;
 }
 
@@ -250,7 +281,7 @@ static bool scan_members(struct scan *s, struct table *t, struct keys *keys)
     bool more = true;
     while (more) {
         bool expected = next < kind->n && !(keys->found >> next & 1) &&
-                        scan_expected(s, kind->field[next].key);
+                        scan_expected(s, &t->key[next]);
         f = next;
         if (!expected && !scan_other(s, kind, keys, &f))
             return false;

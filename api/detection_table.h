@@ -57,9 +57,16 @@ extern const struct kind detection_kind;
 /* The columns of detections that come as an object of columns. */
 extern const struct kind detection_column[DETECTION_FIELDS];
 
+/* A key with its quotes and colon, to be compared in two words. */
+struct quoted_key {
+    uint64_t word[2], mask[2];
+    size_t len; /* 0 = it does not fit in them */
+};
+
 /* Rows read so far, in one column per field. */
 struct table {
     const struct kind *kind; /* NULL = not met yet */
+    struct quoted_key key[FIELDS_MAX];
     void *column[FIELDS_MAX];
     size_t n, capacity;
     struct detection_oddities odd;
@@ -68,6 +75,9 @@ struct table {
 
 /* The bytes of one row in all columns together. */
 size_t table_row_bytes(const struct kind *kind);
+
+/* An empty table without columns. */
+void table_init(struct table *t, const struct kind *kind);
 
 /* A table over memory of at least n * table_row_bytes(kind), aligned to 8. */
 void table_over(struct table *t, const struct kind *kind, void *memory,
