@@ -158,11 +158,13 @@ run-tests: tests
 	@EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
 
 .PHONY: bench
-bench: ## time scoring and operations and print ratios
+bench: ## time scoring, operations and the wire, and print ratios
 	@deploy/dependencies build check
 	@$(MAKE) --no-print-directory -j2 binary benches
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(PYTHON) tests/bench/operations.py build/bench/operations
+	@$(PYTHON) tests/bench/evaluate.py build/evald
+	@$(PYTHON) tests/bench/oip.py build/evald
 	@$(PYTHON) tests/bench/compare.py build/evald
 
 .PHONY: benches

@@ -64,6 +64,11 @@ struct detection_form *detection_form_new(const char *content_type,
     return f;
 }
 
+void detection_form_expect(struct detection_form *f, size_t expected)
+{
+    f->expected = expected;
+}
+
 static void no_memory(struct detection_form *f)
 {
     f->failed = true;

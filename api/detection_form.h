@@ -22,6 +22,9 @@ struct detection_form *detection_form_new(const char *content_type,
                                           struct arena *mem)
     __attribute__((warn_unused_result));
 
+/* Says anew how long the whole body will be. */
+void detection_form_expect(struct detection_form *f, size_t expected);
+
 /* The next n pieces of the body, which are not kept. */
 void detection_form_take(struct detection_form *f, const struct span *piece,
                          size_t n);

@@ -6,6 +6,8 @@
 /* Room for columns that any list of the body may be, and for scoring them. */
 enum { MEMORY_PER_BYTE = 7 };
 
+enum { INFLATION = 6 }; /* of JSON, as a first guess */
+
 static const char *const form[] = {"multipart/form-data", NULL};
 
 struct api_intake *api_intake_new(const struct api_env *env,
@@ -14,16 +16,18 @@ struct api_intake *api_intake_new(const struct api_env *env,
 {
     enum coding coding = coding_of(req->content_encoding);
     bool plain = coding == CODING_IDENTITY;
-    size_t expected = !plain              ? 0
-                      : req->length_known ? req->content_length
-                                          : req->body_len;
+    size_t length = req->length_known ? req->content_length : req->body_len;
+    size_t expected = plain ? length : INFLATION * length;
     struct api_intake *in;
+    if (expected > env->body_bytes_max)
+        expected = env->body_bytes_max;
     arena_reserve(mem, MEMORY_PER_BYTE * expected);
     in = arena_zero(mem, 1, sizeof(*in));
     if (!in)
         return NULL;
     in->mem = mem;
     in->coding = coding;
+    in->length = length;
     in->inflated_max = env->body_bytes_max;
     detection_request_init(&in->req);
     if (content_pick(req->content_type, form) == 0)
@@ -67,6 +71,19 @@ static enum inflated fill_window(struct api_intake *in, struct span *window,
     return rc;
 }
 
+/* How long the text will be if the rest inflates as what has come does. */
+static void expect(struct api_intake *in)
+{
+    double ratio = (double)in->inflated / (double)(in->deflated + 1);
+    size_t expected = (size_t)((double)in->length * ratio * 1.05);
+    if (expected > in->inflated_max)
+        expected = in->inflated_max;
+    if (in->form)
+        detection_form_expect(in->form, expected);
+    else
+        detection_reader_expect(in->reader, expected);
+}
+
 /* Inflates from *at on into windows, as many as there are; returns how many. */
 static size_t fill_windows(struct api_intake *in, const char **at,
                            const char *end)
@@ -84,7 +101,10 @@ static void inflate_piece(struct api_intake *in, const struct span *piece)
     const char *at = piece->text, *end = piece->text + piece->len;
     size_t n = WINDOWS;
     while (in->err.n == 0 && (n == WINDOWS || at < end)) {
+        const char *from = at;
         n = fill_windows(in, &at, end);
+        in->deflated += (size_t)(at - from);
+        expect(in);
         read_pieces(in, in->window, n);
     }
 }

@@ -17,10 +17,11 @@ struct api_intake {
     /* Of a body that comes compressed: */
     enum coding coding;
     struct inflater *inflater;
-    size_t inflated, inflated_max;
-    struct span window[WINDOWS]; /* of what has been inflated */
-    char *memory;                /* of the windows */
-    struct api_error err;        /* about how it is compressed */
+    size_t length; /* of the body as it comes; 0 = not known */
+    size_t deflated, inflated, inflated_max; /* bytes so far */
+    struct span window[WINDOWS];             /* of what has been inflated */
+    char *memory;                            /* of the windows */
+    struct api_error err;                    /* about how it is compressed */
 };
 
 /* The body has ended.  0, or -1 with *err set. */

@@ -43,6 +43,11 @@ struct detection_reader *detection_reader_new(
     return r;
 }
 
+void detection_reader_expect(struct detection_reader *r, size_t expected)
+{
+    r->expected = expected;
+}
+
 /* Reads text that is at hand, and returns how much of it is done with. */
 static size_t run(struct detection_reader *r, const char *text, size_t len,
                   const struct guess *guess, bool last)

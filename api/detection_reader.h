@@ -31,6 +31,9 @@ struct detection_reader *detection_reader_new(
     size_t expected, const struct parallel *par, struct arena *mem)
     __attribute__((warn_unused_result));
 
+/* Says anew how long the whole text will be. */
+void detection_reader_expect(struct detection_reader *r, size_t expected);
+
 /* The next n pieces of the text, which are not kept. */
 void detection_reader_take(struct detection_reader *r, const struct span *piece,
                            size_t n);
