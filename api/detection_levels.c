@@ -94,8 +94,8 @@ static void pop(struct levels *l)
  * it may be one, and what it has as a list, if it may be that.
  */
 struct member {
-    enum level_type in;
     const char *key;
+    enum level_type in;
     enum level_type object;  /* LEVEL_LIST = it may be none */
     const struct kind *kind; /* NULL = it may be no list */
     size_t table;            /* where in struct levels its rows go */
@@ -104,7 +104,7 @@ struct member {
 #define TABLE(name) offsetof(struct levels, name)
 #define COLUMN(key, row)                                        \
     {                                                           \
-        LEVEL_COLUMNS, key, LEVEL_LIST, &detection_column[row], \
+        key, LEVEL_COLUMNS, LEVEL_LIST, &detection_column[row], \
             TABLE(column[row])                                  \
     }
 
@@ -117,13 +117,13 @@ static const struct member roots[] = {
 };
 
 static const struct member members[] = {
-    {LEVEL_BODY, "ground_truth", LEVEL_GROUND_TRUTH, NULL, 0},
-    {LEVEL_BODY, "detections", LEVEL_COLUMNS, &detection_kind,
+    {"ground_truth", LEVEL_BODY, LEVEL_GROUND_TRUTH, NULL, 0},
+    {"detections", LEVEL_BODY, LEVEL_COLUMNS, &detection_kind,
      TABLE(detections)},
-    {LEVEL_GROUND_TRUTH, "images", LEVEL_LIST, &image_kind, TABLE(images)},
-    {LEVEL_GROUND_TRUTH, "annotations", LEVEL_LIST, &annotation_kind,
+    {"images", LEVEL_GROUND_TRUTH, LEVEL_LIST, &image_kind, TABLE(images)},
+    {"annotations", LEVEL_GROUND_TRUTH, LEVEL_LIST, &annotation_kind,
      TABLE(annotations)},
-    {LEVEL_GROUND_TRUTH, "categories", LEVEL_LIST, &category_kind,
+    {"categories", LEVEL_GROUND_TRUTH, LEVEL_LIST, &category_kind,
      TABLE(categories)},
     COLUMN("image_id", DETECTION_IMAGE),
     COLUMN("category_id", DETECTION_CATEGORY),
@@ -140,6 +140,20 @@ static const struct member *member_of(enum level_type in, struct span key)
     return NULL;
 }
 
+/* A value that does not open as it should is read as a document, and told. */
+static enum progress wrong_value(struct levels *l, const struct member *m,
+                                 const struct at *at, struct scan *s)
+{
+    const json_t *v = read_value(l, s, at);
+    if (!v)
+        return l->failed ? WENT_ON : WANTS_MORE;
+    if (m->kind)
+        read_array(v, at, &l->err);
+    else
+        read_object(v, at, &l->err);
+    return WENT_ON;
+}
+
 /* Reads the value of a member: opens it, or says that it is none of its kind.
  */
 static enum progress member_value(struct levels *l, const struct member *m,
@@ -147,28 +161,23 @@ static enum progress member_value(struct levels *l, const struct member *m,
 {
     struct at at = {in, m->key, 0};
     struct table *table = (struct table *)((char *)l + m->table);
-    char c = *s->at;
-    bool object = c == '{' && m->object != LEVEL_LIST;
-    bool list = c == '[' && m->kind;
-    if (!object && !list) {
-        const json_t *v = read_value(l, s, m->key ? &at : NULL);
-        if (!v)
-            return l->failed ? WENT_ON : WANTS_MORE;
-        if (m->kind)
-            read_array(v, m->key ? &at : NULL, &l->err);
-        else
-            read_object(v, m->key ? &at : NULL, &l->err);
-    }
+    bool object = *s->at == '{' && m->object != LEVEL_LIST;
+    bool opens = object || (*s->at == '[' && m->kind);
+    enum progress p = WENT_ON;
+    if (!opens)
+        p = wrong_value(l, m, m->key ? &at : NULL, s);
+    if (p == WANTS_MORE)
+        return p;
     l->met[m->object] = true;
-    l->opened[m->object] |= object || list;
     if (m->kind)
         table_init(table, m->kind);
-    if (!object && !list)
-        return WENT_ON;
-    l->columnar |= object && m->object == LEVEL_COLUMNS;
-    push(l, object ? m->object : LEVEL_LIST, in, m->key, table);
-    s->at++;
-    return WENT_ON;
+    if (opens) {
+        l->opened[m->object] = true;
+        l->columnar |= object && m->object == LEVEL_COLUMNS;
+        push(l, object ? m->object : LEVEL_LIST, in, m->key, table);
+        s->at++;
+    }
+    return p;
 }
 
 /* Appends a member to the settings, which are read when all is there. */

@@ -32,15 +32,16 @@ static bool operation_exists(const char *rest)
 }
 
 /* The answer is of the type that the body asks for, not that of Accept. */
-#define INFER(where)                                              \
-    {                                                             \
-        .path = where, .post = oip_infer, .produces = json_bytes, \
-        .consumes = json_bytes, .inline_bytes_max = SMALL_BYTES,  \
-        .exists = oip_exists, .untyped = true,                    \
+#define INFER(where)                                                \
+    {                                                               \
+        .path = (where), .post = oip_infer, .produces = json_bytes, \
+        .consumes = json_bytes, .inline_bytes_max = SMALL_BYTES,    \
+        .exists = oip_exists, .untyped = true,                      \
     }
-#define MODEL_GET(where, handler)                                              \
-    {                                                                          \
-        .path = where, .get = handler, .produces = json, .exists = oip_exists, \
+#define MODEL_GET(where, handler)                            \
+    {                                                        \
+        .path = (where), .get = (handler), .produces = json, \
+        .exists = oip_exists,                                \
     }
 
 const struct route routes[] = {

@@ -121,8 +121,8 @@ static int decode_file(struct eval *e, const char *path,
                        enum detection_part part, const struct parallel *par)
 {
     struct api_error err = {0};
-    struct detection_reader *reader =
-        detection_reader_new(part, NULL, &e->req, file_size(path), par, &e->mem);
+    struct detection_reader *reader = detection_reader_new(
+        part, NULL, &e->req, file_size(path), par, &e->mem);
     bool read = reader && file_read_pieces(path, take, reader) == 0;
     if (!reader)
         api_fail(&err, PROBLEM_MEMORY, NULL, "there is no memory for it");
