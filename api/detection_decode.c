@@ -1,6 +1,6 @@
 /* Texts that are there as a whole, and the settings of a body. */
-#include "api/detection_read.h"
 #include "api/detection_reader.h"
+#include "api/detection_settings.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

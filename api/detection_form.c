@@ -1,6 +1,6 @@
 #include "api/detection_form.h"
 
-#include "api/detection_read.h"
+#include "api/detection_settings.h"
 #include "api/multipart.h"
 #include "api/suggest.h"
 

@@ -1,6 +1,7 @@
 /*
  * The reader's insides: where in the text it is, and one step from there.
- * detection_reader.c feeds it, detection_guess.c runs ahead of it.
+ * detection_reader.c feeds it, detection_guess.c runs ahead of it,
+ * detection_finish.c has the last word.
  */
 #ifndef EVALD_API_DETECTION_LEVELS_H
 #define EVALD_API_DETECTION_LEVELS_H
@@ -61,6 +62,12 @@ struct levels {
 
 /* Reads on from s->at as far as the text at hand goes, and leaves there. */
 void levels_run(struct levels *l, struct scan *s);
+
+/*
+ * All has been read: fills the request.  Faults of settings go to *err, others
+ * to l->err.
+ */
+void levels_finish(struct levels *l, struct api_error *err);
 
 /* Reads ahead in a piece of text; memory takes as many rows as can be in it. */
 void guess_make(struct guess *g, const struct kind *likely,

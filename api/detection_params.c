@@ -1,5 +1,5 @@
 /* What to measure and what to answer with. */
-#include "api/detection_read.h"
+#include "api/detection_settings.h"
 
 #include <math.h>
 #include <stdlib.h>

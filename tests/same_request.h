@@ -2,7 +2,7 @@
 #ifndef EVALD_TESTS_SAME_REQUEST_H
 #define EVALD_TESTS_SAME_REQUEST_H
 
-#include "api/detection_read.h"
+#include "api/detection_settings.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Settings of a detection request, from jansson's documents. */
-#ifndef EVALD_API_DETECTION_READ_H
-#define EVALD_API_DETECTION_READ_H
+#ifndef EVALD_API_DETECTION_SETTINGS_H
+#define EVALD_API_DETECTION_SETTINGS_H
 
 #include "api/detection.h"
 #include "api/json_read.h"
