@@ -62,12 +62,18 @@ static int append_pieces(struct body *b, const char *bytes, size_t n)
     return 0;
 }
 
-int body_append(struct body *b, const char *bytes, size_t n)
+int body_skip(struct body *b, size_t n)
 {
     b->bytes += n;
+    return b->bytes > b->bytes_max + DRAIN_BYTES_MAX ? -1 : 0;
+}
+
+int body_append(struct body *b, const char *bytes, size_t n)
+{
+    int rc = body_skip(b, n);
     if (b->bytes > b->bytes_max) {
         drop(b);
-        return b->bytes - b->bytes_max > DRAIN_BYTES_MAX ? -1 : 0;
+        return rc;
     }
     if (b->spares)
         return append_pieces(b, bytes, n);

@@ -31,6 +31,9 @@ struct body {
  */
 int body_append(struct body *b, const char *bytes, size_t n);
 
+/* Counts n more bytes that are not kept; -1 when there are too many. */
+int body_skip(struct body *b, size_t n);
+
 /* Whether there are as many pieces as may wait. */
 bool body_is_full(const struct body *b);
 

@@ -142,13 +142,17 @@ static int submit(struct request *r, void (*run)(struct pool_job *job))
     return 0;
 }
 
-/* The body is read while it comes, so its length has to be known before. */
-static void begin_pieces(struct request *r)
+/*
+ * The body is read while it comes, so its length has to be known before; and
+ * by a job that may go on when the connection is gone.
+ */
+static int begin_pieces(struct request *r)
 {
     bool known = r->req.length_known && !r->route.encoded;
     r->body.spares = &r->http->spares;
     r->mem.bytes_max =
         api_memory_bytes(known ? r->req.content_length : r->body.bytes_max);
+    return request_own_head(r);
 }
 
 /* Has what waits of a body in pieces read while the rest is coming. */
@@ -235,7 +239,8 @@ static enum MHD_Result read_body(struct request *r, const char *bytes,
 {
     if (*n == 0)
         return end_body(r);
-    int rc = r->refused ? 0 : body_append(&r->body, bytes, *n);
+    int rc =
+        r->refused ? body_skip(&r->body, *n) : body_append(&r->body, bytes, *n);
     *n = 0;
     if (rc)
         return MHD_NO;
@@ -262,8 +267,8 @@ static enum MHD_Result on_request(void *context,
             return MHD_NO;
         if (api_admit(&r->env, &r->req, &r->mem, &r->route, &r->res)) {
             r->state = REQUEST_BODY;
-            if (r->route.in_pieces)
-                begin_pieces(r);
+            if (r->route.in_pieces && begin_pieces(r))
+                return MHD_NO;
             if (request_has_body(r))
                 uploads_add(&r->http->uploads, r);
             return MHD_YES;

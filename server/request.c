@@ -49,8 +49,9 @@ int request_read_head(struct request *r, const char *method, const char *target,
     if (query)
         *query++ = '\0';
     const char *length = header(r, "Content-Length");
+    snprintf(r->method, sizeof(r->method), "%s", method);
     r->req = (struct api_request){
-        .method = method,
+        .method = r->method,
         .path = r->target,
         .query = query ? query : "",
         .accept = header(r, "Accept"),
@@ -64,6 +65,26 @@ int request_read_head(struct request *r, const char *method, const char *target,
         .content_length = length ? strtoull(length, NULL, 10) : 0,
     };
     return 0;
+}
+
+static int own(const char **text, struct arena *mem)
+{
+    size_t n = *text ? strlen(*text) + 1 : 0;
+    char *copy = n ? arena_alloc(mem, n, 1) : NULL;
+    if (n && !copy)
+        return -1;
+    if (n)
+        memcpy(copy, *text, n);
+    *text = copy;
+    return 0;
+}
+
+int request_own_head(struct request *r)
+{
+    return own(&r->req.content_type, &r->mem) ||
+                   own(&r->req.content_encoding, &r->mem)
+               ? -1
+               : 0;
 }
 
 bool request_has_body(const struct request *r)

@@ -9,7 +9,7 @@
 
 #include <microhttpd.h>
 
-enum { REQUEST_ID_BYTES = 129 };
+enum { REQUEST_ID_BYTES = 129, METHOD_BYTES = 24 };
 
 enum request_state {
     REQUEST_HEAD, /* only its head is there */
@@ -31,6 +31,7 @@ struct request {
     struct api_response res;
     struct arena mem;
     char *target; /* of the request line, cut at the '?' */
+    char method[METHOD_BYTES];
     struct body body;
     bool complete;    /* the body has come */
     bool busy;        /* a job is with the pool */
@@ -48,6 +49,9 @@ struct request {
  */
 int request_read_head(struct request *r, const char *method, const char *target,
                       uint64_t generated_id);
+
+/* Copies what of the head is read with the body; -1 when there is no memory. */
+int request_own_head(struct request *r);
 
 /* Whether the head announces a body. */
 bool request_has_body(const struct request *r);
