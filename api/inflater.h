@@ -1,6 +1,6 @@
 /*
- * Inflating a stream that comes in pieces.  However it is cut, the same bytes
- * and the same verdict come out.
+ * Inflating a stream that comes in pieces.  However it is cut, the same streams
+ * are taken, and the same bytes come out.
  *
  * Members of gzip and frames of zstd may follow each other, as both formats
  * have it; frames that are to be skipped are.  Checksums are verified.  Zstd

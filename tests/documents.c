@@ -407,8 +407,9 @@ static bool is_syntax(const struct api_error *err)
 }
 
 /*
- * Of a text that is no JSON only the first fault counts, and NUL bytes are the
- * first that a document is searched for.
+ * Of a text that is no JSON only the first fault counts.  A document is first
+ * searched for NUL bytes, and a number that is too large is told even where
+ * no number may be.
  */
 static bool same_faults(const struct api_error *a, const struct api_error *b,
                         bool has_nul)
@@ -419,7 +420,7 @@ static bool same_faults(const struct api_error *a, const struct api_error *b,
     if (a->n != 1 || b->n != 1)
         return true;
     if (is_syntax(b) && (has_nul || f->kind == PROBLEM_MALFORMED_JSON))
-        return has_nul || g->kind == f->kind;
+        return true;
     return f->kind == g->kind && strcmp(f->pointer, g->pointer) == 0 &&
            strcmp(f->detail, g->detail) == 0;
 }
