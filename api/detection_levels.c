@@ -36,6 +36,14 @@ static enum progress at_end(struct levels *l, const struct scan *s)
                    : WANTS_MORE;
 }
 
+void levels_move(struct levels *l, const char *to)
+{
+    size_t n = (size_t)(to - l->text);
+    l->origin = json_advance(l->origin, l->text, n);
+    l->text = to;
+    l->rest -= n;
+}
+
 /*
  * The value from s->at on as a document, and s behind it.  NULL if it is not
  * complete, which leaves s, or no JSON, which ends it all.
@@ -44,7 +52,8 @@ static const json_t *read_value(struct levels *l, struct scan *s,
                                 const struct at *at)
 {
     const char *end = scan_value_end(s->at, s->end);
-    struct api_error err = {.n = 0};
+    struct api_error err;
+    err.n = 0;
     if (!end && !l->last)
         return NULL;
     if (!end)
@@ -53,8 +62,8 @@ static const json_t *read_value(struct levels *l, struct scan *s,
         malformed(l, s->at, "a value is expected here");
         return NULL;
     }
-    struct json_origin origin =
-        json_advance(l->origin, l->text, (size_t)(s->at - l->text));
+    levels_move(l, s->at);
+    struct json_origin origin = l->origin;
     origin.at = at;
     arena_clear(&l->documents, DOCUMENT_BYTES_KEPT);
     l->documents.bytes_max = l->mem->bytes_max - l->mem->bytes_used;
@@ -327,7 +336,10 @@ static enum progress step_item(struct levels *l, struct level *level,
     const json_t *v = read_value(l, s, &at);
     if (!v)
         return l->failed ? WENT_ON : WANTS_MORE;
-    table_read(t, v, &at, &l->err);
+    if (api_full(&l->err))
+        t->n++; /* nobody will see more of them */
+    else
+        table_read(t, v, &at, &l->err);
     return WENT_ON;
 }
 

@@ -60,6 +60,9 @@ struct levels {
     const struct guess *guess; /* about the text at hand, or NULL */
 };
 
+/* Moves the beginning of the text at hand, so that lines are counted once. */
+void levels_move(struct levels *l, const char *to);
+
 /* Reads on from s->at as far as the text at hand goes, and leaves there. */
 void levels_run(struct levels *l, struct scan *s);
 

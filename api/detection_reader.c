@@ -59,9 +59,8 @@ static size_t run(struct detection_reader *r, const char *text, size_t len,
     l->guess = guess;
     l->last = last;
     levels_run(l, &s);
-    size_t n = (size_t)(s.at - text);
-    l->origin = json_advance(l->origin, text, n);
-    return n;
+    levels_move(l, s.at);
+    return (size_t)(s.at - text);
 }
 
 static int keep(struct detection_reader *r, const char *text, size_t n)
