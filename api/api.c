@@ -238,12 +238,7 @@ static int check_type(struct api_call *call, const struct route *route)
 /* The head of a request with a body. */
 static int check_body(struct api_call *call, const struct route *route)
 {
-    const struct api_request *req = call->req;
-    if (check_coding(call, route) || check_type(call, route))
-        return -1;
-    if (req->length_known && req->content_length > call->env->body_bytes_max)
-        return body_too_large(call);
-    return 0;
+    return check_coding(call, route) || check_type(call, route) ? -1 : 0;
 }
 
 /* A POST to an unknown path below /v1 is a misspelt operation. */
@@ -269,11 +264,15 @@ static int check_head(struct api_call *call, const struct route *route)
                         "%.20s is not a method of this path; it has %s",
                         call->req->method, route_allow(route));
     }
-    if (is_method(call, "OPTIONS"))
-        return 0;
-    if (check_accept(call, route))
+    bool post = is_method(call, "POST");
+    if (!is_method(call, "OPTIONS") &&
+        (check_accept(call, route) || (post && check_body(call, route))))
         return -1;
-    return is_method(call, "POST") ? check_body(call, route) : 0;
+    /* whatever the method, a body has to be read */
+    const struct api_request *req = call->req;
+    if (req->length_known && req->content_length > call->env->body_bytes_max)
+        return body_too_large(call);
+    return 0;
 }
 
 bool api_admit(const struct api_env *env, const struct api_request *req,
@@ -287,7 +286,7 @@ bool api_admit(const struct api_env *env, const struct api_request *req,
     *route = (struct api_route){.encoded = encoded};
     if (found) {
         route->inline_bytes_max = encoded ? 0 : found->inline_bytes_max;
-        route->in_pieces = found->in_pieces;
+        route->in_pieces = found->in_pieces && is_method(&call, "POST");
     }
     if (check_head(&call, found) == 0)
         return true;

@@ -31,6 +31,16 @@ struct json_origin json_advance(struct json_origin o, const char *text,
     return o;
 }
 
+int json_malformed(const char *text, size_t offset,
+                   const struct json_origin *origin, const char *what,
+                   struct api_error *err)
+{
+    struct json_origin o = json_advance(*origin, text, offset);
+    return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
+                    "line %zu, column %zu (byte %zu): %s", o.line, o.column,
+                    o.byte, what);
+}
+
 /* Says what jansson found, where, and, of a number, which value it is. */
 static int explain(const char *text, size_t len,
                    const struct json_origin *origin, const json_error_t *e,
@@ -56,19 +66,7 @@ static int explain(const char *text, size_t len,
                         strstr(e->text, "integer") ? "a 64-bit integer"
                                                    : "a double");
     }
-    return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
-                    "line %zu, column %zu (byte %zu): %s", o.line, o.column,
-                    o.byte, what);
-}
-
-int json_malformed(const char *text, size_t offset,
-                   const struct json_origin *origin, const char *what,
-                   struct api_error *err)
-{
-    struct json_origin o = json_advance(*origin, text, offset);
-    return api_fail(err, PROBLEM_MALFORMED_JSON, NULL,
-                    "line %zu, column %zu (byte %zu): %s", o.line, o.column,
-                    o.byte, what);
+    return json_malformed(text, offset, origin, what, err);
 }
 
 const json_t *json_read_value(const char *text, size_t len,

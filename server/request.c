@@ -48,7 +48,9 @@ int request_read_head(struct request *r, const char *method, const char *target,
     char *query = strchr(r->target, '?');
     if (query)
         *query++ = '\0';
-    const char *length = header(r, "Content-Length");
+    /* beside chunks it says nothing */
+    const char *length =
+        header(r, "Transfer-Encoding") ? NULL : header(r, "Content-Length");
     snprintf(r->method, sizeof(r->method), "%s", method);
     r->req = (struct api_request){
         .method = r->method,
@@ -94,8 +96,9 @@ bool request_has_body(const struct request *r)
 
 void request_read_pieces(struct request *r)
 {
-    if (!r->req.intake)
+    if (!r->begun)
         r->req.intake = api_intake_new(&r->env, &r->req, &r->mem);
+    r->begun = true;
     if (r->req.intake)
         api_intake_take(r->req.intake, r->body.taken, r->body.n_taken);
 }

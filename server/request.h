@@ -33,6 +33,7 @@ struct request {
     char *target; /* of the request line, cut at the '?' */
     char method[METHOD_BYTES];
     struct body body;
+    bool begun;       /* there has been a first piece to read */
     bool complete;    /* the body has come */
     bool busy;        /* a job is with the pool */
     bool paused;      /* suspended until its pieces are read */

@@ -7,6 +7,8 @@
 enum { SWEEP_MS = 4000 };
 static const size_t BYTES_KEPT[SPARE_SIZES] = {
     [SPARE_SMALL] = (size_t)1 << 20, [SPARE_LARGE] = (size_t)1 << 30};
+static const size_t ARENAS_KEPT[SPARE_SIZES] = {
+    [SPARE_SMALL] = SPARE_ARENAS_MAX, [SPARE_LARGE] = 4};
 
 /* Frees the arenas that lay at the bottom of the stack since the last time. */
 static void sweep_arenas(struct spares *s, size_t size)
@@ -71,7 +73,7 @@ struct arena spares_take_arena(struct spares *s, enum spare_size size)
 void spares_give_arena(struct spares *s, enum spare_size size, struct arena *a)
 {
     arena_clear(a, BYTES_KEPT[size]);
-    if (s->n_arenas[size] < SPARE_ARENAS_MAX)
+    if (s->n_arenas[size] < ARENAS_KEPT[size])
         s->arena[size][s->n_arenas[size]++] = *a;
     else
         arena_free(a);
