@@ -3,6 +3,7 @@
 
 #include "api/clock.h"
 #include "api/operation_npy.h"
+#include "api/query.h"
 #include "api/suggest.h"
 
 #include <math.h>
@@ -195,6 +196,30 @@ int operation_body(const char *text, size_t len, struct arena *mem,
     return src->doc ? 0 : -1;
 }
 
+/* A query says what a .npy body cannot; beside JSON it would go unheard. */
+static int check_query(struct api_call *call)
+{
+    const char *query = call->req->query;
+    struct query_pair pair;
+    int rc;
+    while ((rc = query_next(&query, call->mem, &pair, &call->err)) > 0)
+        if (strcmp(pair.key, "pretty") != 0)
+            return api_fail(&call->err, PROBLEM_UNKNOWN_MEMBER, NULL,
+                            "the query has \"%.60s\"; with a JSON body it may "
+                            "have pretty alone, all else belongs into the body",
+                            pair.key);
+    return rc;
+}
+
+static int read_json(struct api_call *call, struct lifted *lifted,
+                     struct operation_source *src)
+{
+    if (check_query(call))
+        return -1;
+    return operation_body(call->body, call->body_len, call->mem, lifted, src,
+                          &call->err);
+}
+
 /* POST /v1/{group}/{name} */
 int operation_post(struct api_call *call)
 {
@@ -205,8 +230,7 @@ int operation_post(struct api_call *call)
     double start = clock_ms();
     int rc = strcmp(call->consumes, NPY_TYPE) == 0
                  ? operation_npy_source(call, &npy, &src)
-                 : operation_body(call->body, call->body_len, call->mem,
-                                  &lifted, &src, &call->err);
+                 : read_json(call, &lifted, &src);
     src.npy_out = strcmp(call->produces, NPY_TYPE) == 0;
     times.parse_ms = clock_ms() - start;
     rc = rc || operation_answer(&src, call->env->par, call->mem, &call->out,

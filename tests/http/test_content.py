@@ -289,6 +289,15 @@ def check_same(reply, body):
     equal(content, body)
 
 
+@each("OPTIONS with a body encoded as {0}", [("gzip",), ("bogus",)])
+def options_with_body(coding):
+    """The body is no one's: it is neither inflated nor read."""
+    for target in ("/v1/detection/evaluate", "/v1/activations/mish"):
+        reply = ask(server(), "OPTIONS", target, b"((((" * 100,
+                    {"Content-Type": JSON, "Content-Encoding": coding})
+        equal(reply.status, 204)
+
+
 @test("short answers and those without a body stay as they are")
 def short_answers():
     """And say nothing of Vary."""

@@ -412,6 +412,16 @@ def elsewhere(target):
                   target)
 
 
+@each("a JSON body beside ?{0} is {1}", [
+    ("pretty", 200), ("pretty=1", 200), ("", 200), ("dtype=float32", 422),
+    ("pretty&alpha=1", 422), ("%zz", 422)])
+def query_beside_json(query, status):
+    """What the query says counts, or is refused: never unheard."""
+    reply = ask(server(), "POST", "/v1/activations/elu?" + query,
+                b'{"inputs":{"x":[1]}}', {"Content-Type": JSON})
+    equal(reply.status, status, reply.text()[:300])
+
+
 @test("OpenAPI names the types of body and answer")
 def described():
     """.npy in for one input, out for all; the query's keys."""
