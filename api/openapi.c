@@ -364,6 +364,18 @@ static void write_answers(struct json_out *out, const struct route *r,
     out_close(out, '}');
 }
 
+/* The one form there is. */
+static void write_form(struct json_out *out)
+{
+    openapi_text(out, "{'schema':@DetectionForm,'encoding':{"
+                      "'ground_truth':{'contentType':'application/json'},"
+                      "'detections':{'contentType':"
+                      "'application/json, application/x-npy'},"
+                      "'parameters':{'contentType':'application/json'},"
+                      "'outputs':{'contentType':'application/json'},"
+                      "'nonfinite':{'contentType':'application/json'}}}");
+}
+
 /* {"<type>": {"schema": ...}} for each type of the body. */
 static void write_body(struct json_out *out, const struct route *r)
 {
@@ -371,6 +383,10 @@ static void write_body(struct json_out *out, const struct route *r)
     openapi_text(out, "'requestBody':{'required':true,'content':{");
     for (size_t i = 0; r->consumes[i]; i++) {
         out_key(out, r->consumes[i]);
+        if (strcmp(r->consumes[i], "multipart/form-data") == 0) {
+            write_form(out);
+            continue;
+        }
         openapi_text(out, "{'schema':");
         if (is_json(r->consumes[i]) && takes)
             openapi_ref(out, "schemas", takes);

@@ -133,14 +133,26 @@ static const struct {
      "'minimum':0,'maximum':1,'default':0.5,'description':'Of per_image.'}}}"},
     {"DetectionOutput",
      "{'enum':['summary','per_class','per_image','arrays']}"},
+    {"Detections", "{'oneOf':[{'type':'array','items':@Detection},"
+                   "@DetectionColumns]}"},
+    {"DetectionOutputs",
+     "{'type':'array','items':@DetectionOutput,'default':['summary']}"},
     {"DetectionRequest",
      "{'type':'object','additionalProperties':false,"
      "'required':['ground_truth','detections'],"
-     "'properties':{'ground_truth':@GroundTruth,"
-     "'detections':{'oneOf':[{'type':'array','items':@Detection},"
-     "@DetectionColumns]},'parameters':@DetectionParameters,"
-     "'outputs':{'type':'array','items':@DetectionOutput,"
-     "'default':['summary']}}}"},
+     "'properties':{'ground_truth':@GroundTruth,'detections':@Detections,"
+     "'parameters':@DetectionParameters,'outputs':@DetectionOutputs,"
+     "'nonfinite':@NonFinite}}"},
+    {"DetectionForm",
+     "{'type':'object','additionalProperties':false,"
+     "'required':['ground_truth','detections'],'description':'Two files, and "
+     "settings, each a part of its own; their types and the names of files "
+     "are not looked at.','properties':{'ground_truth':@GroundTruth,"
+     "'detections':{'anyOf':[@Detections,{'type':'string',"
+     "'contentMediaType':'application/x-npy','description':'Rows of "
+     "image_id, x, y, width, height, score, category_id.'}]},"
+     "'parameters':@DetectionParameters,'outputs':@DetectionOutputs,"
+     "'nonfinite':@NonFinite}}"},
     {"Protocol",
      "{'type':'object','required':['evaluator','hash'],"
      "'properties':{'evaluator':@string,'iou_type':@string,"

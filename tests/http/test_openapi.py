@@ -2,8 +2,8 @@
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (EVALUATE, Reply, check, connection, contains, each, equal,
-                     get, main, post, server, test)
+from harness import (EVALUATE, Reply, ask, check, connection, contains, each,
+                     equal, get, main, post, server, test)
 import html.parser
 import json
 import re
@@ -15,6 +15,8 @@ PATHS = [(path,) for path, item in DOCUMENT["paths"].items()
 # The outputs of section 5 of the contract, offered yet or not.
 OUTPUTS = ["summary", "per_class", "per_image", "curves", "operating_points",
            "confusion", "errors", "calibration", "intervals", "arrays"]
+FORM = DOCUMENT["paths"][EVALUATE]["post"]["requestBody"]["content"][
+    "multipart/form-data"]
 TRUTH = {"images": [{"id": 1}], "categories": [{"id": 3, "name": "cat"}],
          "annotations": [{"id": 1, "image_id": 1, "category_id": 3,
                           "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}]}
@@ -67,7 +69,8 @@ def sized(n, schema, what):
 KNOWN = {"type", "enum", "const", "anyOf", "oneOf", "minimum", "maximum",
          "exclusiveMinimum", "items", "minItems", "maxItems", "uniqueItems",
          "properties", "required", "additionalProperties", "maxProperties",
-         "pattern", "description", "default", "examples", "format"}
+         "pattern", "description", "default", "examples", "format",
+         "contentMediaType"}
 
 
 def faults_of_object(value, schema, where):
@@ -273,6 +276,38 @@ def detection(_name, detections):
     fits(reply.json(), answer_schema(EVALUATE))
     missing = set(body["outputs"]) - set(reply.json())
     check(not missing, f"no {missing}")
+
+
+def send_form(parts):
+    """POSTs parts, each with the type that the document gives it."""
+    encoding = FORM["encoding"]
+    body = "".join(
+        f"--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n"
+        f"Content-Type: {encoding.get(name, {}).get('contentType', 'a/b')}"
+        f"\r\n\r\n{json.dumps(value)}\r\n" for name, value in parts.items())
+    return ask(server(), "POST", EVALUATE, body + "--x--\r\n",
+               {"Content-Type": "multipart/form-data; boundary=x"})
+
+
+@test("detection: the parts of a form are as the document says")
+def form():
+    """All that are described are known, those required are, no others are."""
+    schema = resolve(FORM["schema"])
+    parts = {"ground_truth": TRUTH, "detections": [ROW],
+             "parameters": {"per_image_iou": 0.75}, "outputs": ["per_image"],
+             "nonfinite": "string"}
+    fits(parts, schema)
+    equal(sorted(schema["properties"]), sorted(parts))
+    equal(sorted(FORM["encoding"]), sorted(parts))
+    reply = send_form(parts)
+    equal((reply.status, reply.body),
+          (200, post(server(), parts, target=EVALUATE).body))
+    fits(parts, body_schema(EVALUATE))
+    for name in parts:
+        reply = send_form({k: v for k, v in parts.items() if k != name})
+        equal(reply.status, 422 if name in schema["required"] else 200, name)
+    equal(send_form({**parts, "other": 1}).status, 422)
+    equal(schema["additionalProperties"], False)
 
 
 @each("detection: {0} is in the document when it is offered",
