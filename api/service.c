@@ -32,15 +32,13 @@ int service_guide(struct api_call *call)
         "Two files as pycocotools takes them, gt.json and dt.json, are "
         "scored by\n"
         "\n"
-        "  (printf '{\"ground_truth\":'; cat gt.json\n"
-        "   printf ',\"detections\":'; cat dt.json; printf '}') |\n"
-        "  curl -sS --data-binary @- -H 'Content-Type: application/json' \\\n"
+        "  curl -sS -F ground_truth=@gt.json -F detections=@dt.json \\\n"
         "       -H 'Accept: text/plain' "
         "http://HOST:PORT/v1/detection/evaluate\n"
         "\n"
-        "Leave Accept out for JSON; add \"outputs\":[\"summary\",\"per_class\","
-        "\"per_image\"]\n"
-        "to the body for more than the summary.\n");
+        "Leave Accept out for JSON; add "
+        "-F 'outputs=[\"summary\",\"per_class\",\"per_image\"]'\n"
+        "for more than the summary.\n");
     return 0;
 }
 

@@ -2,11 +2,12 @@
 import sys
 
 sys.dont_write_bytecode = True
-from harness import ROOT, check, each, equal, get, main, path, post, run
-from harness import server, test
+from harness import (EVALD, ROOT, Skip, check, each, equal, get, main, path,
+                     post, run, server, test)
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 
@@ -51,6 +52,67 @@ def operations():
     table = run("ops", "--markdown").stdout.decode()
     check(table.count("\n") > 40, table)
     check(table in README, "README.md is behind: run make readme")
+
+
+def npy_rows(detections):
+    """What numpy.save writes of rows of seven float64."""
+    text = (f"{{'descr': '<f8', 'fortran_order': False, "
+            f"'shape': ({len(detections)}, 7), }}")
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode() + \
+        b"".join(struct.pack("<7d", d["image_id"], *d["bbox"], d["score"],
+                             d["category_id"]) for d in detections)
+
+
+def own_files():
+    """A directory with gt.json, dt.json and dt.npy, and what lines need."""
+    directory = path("own")
+    equal(run("sample", directory).returncode, 0)
+    os.mkdir(os.path.join(directory, "build"))
+    os.symlink(EVALD, os.path.join(directory, "build", "evald"))
+    os.symlink(os.path.join(ROOT, "clients"),
+               os.path.join(directory, "clients"))
+    for name, to in (("ground_truth", "gt"), ("detections", "dt")):
+        os.rename(os.path.join(directory, name + ".json"),
+                  os.path.join(directory, to + ".json"))
+    with open(os.path.join(directory, "dt.json"), encoding="utf-8") as f:
+        detections = json.load(f)
+    with open(os.path.join(directory, "dt.npy"), "wb") as f:
+        f.write(npy_rows(detections))
+    return directory
+
+
+def output(line, directory):
+    """What a line of the README prints; it must succeed."""
+    done = subprocess.run(["sh", "-c", line], cwd=directory, timeout=30,
+                          env={**os.environ, "EVALD": server().url},
+                          capture_output=True, check=False)
+    equal(done.returncode, 0, line + done.stderr.decode())
+    return done.stdout.decode()
+
+
+@test("the lines for one's own files do what they say")
+def own():
+    """Forms, their settings, .npy, the client, the command."""
+    if not shutil.which("curl"):
+        raise Skip("no curl here")
+    section = README.split("\nWith your own files")[1].split("\n## ")[0]
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", section, re.S)
+             for line in block.splitlines()]
+    numpy = [line for line in lines if "numpy" in line]
+    equal((len(lines), len(numpy)), (7, 1))
+    directory = own_files()
+    if subprocess.run(["python3", "-c", "import numpy"], check=False,
+                      capture_output=True).returncode == 0:
+        output(numpy[0], directory)
+    plain, text, more, client, command, rows = [
+        output(line, directory) for line in lines if line not in numpy]
+    equal(rows, plain)
+    check(text in command, command)
+    equal(sorted(set(json.loads(more)) - set(json.loads(plain))),
+          ["per_class", "per_image"])
+    limits = json.loads(client)["protocol"]["max_detections"]
+    equal((limits, "per_class" in json.loads(client)), ([1, 10, 300], True))
 
 
 @test("the examples of the second door answer as shown")
