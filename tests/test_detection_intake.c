@@ -134,7 +134,11 @@ static const struct {
      "invalid-value",
      "/detections",
      "has 112 bytes of data, must have 168"},
-    {OF_TWO("<c8"), {GOOD, GOOD}, "invalid-value", "/detections", "descr '<c8'"},
+    {OF_TWO("<c8"),
+     {GOOD, GOOD},
+     "invalid-value",
+     "/detections",
+     "descr '<c8'"},
     {"{}", {GOOD, GOOD}, "invalid-value", "/detections", "no 'descr'"},
     {OF_TWO("<f8"),
      {GOOD, {1, 0, 0, 9, (double)NAN, 0.5, 7}},
@@ -273,7 +277,8 @@ static struct body make_bomb(const char *begin, const char *type,
     memset(blanks, ' ', MEBI);
     struct body mebi = {blanks, MEBI, type, CODING_IDENTITY, LIMIT};
     struct body packed_mebi = packed(&mebi, coding, mem);
-    memcpy(blanks, begin, strlen(begin));
+    for (size_t i = 0; begin[i]; i++)
+        blanks[i] = begin[i];
     struct body first = packed(&mebi, coding, mem);
     json_out_init(&bomb, mem, false);
     out_bytes(&bomb, first.text, first.len);
@@ -307,7 +312,7 @@ static void bombs_are_refused_early(void **state)
             struct answer x = ask(&b, cuts[k], PLENTY);
             check_problem(&x, 413, "body-too-large", NULL, "2097152");
             assert_true(x.inflated <= LIMIT + WINDOW_BYTES);
-            assert_true(x.mem.bytes_used < 16 * MEBI);
+            assert_true(x.mem.bytes_used < 16 * (size_t)MEBI);
             arena_free(&x.mem);
         }
     }
@@ -334,7 +339,8 @@ static void check_budgets(const struct body *b)
     struct answer want = ask(b, whole, PLENTY);
     for (size_t k = 0; k < 3; k++) {
         size_t answers = 0, refusals = 0;
-        for (size_t n = 0; n <= 8 * MEBI; n += n < 32768 ? 64 : n / 16) {
+        for (size_t n = 0; n <= 8 * (size_t)MEBI;
+             n += n < 32768 ? 64 : n / 16) {
             if (check_budget(b, k ? cuts[k - 1] : whole, &want, n))
                 answers++;
             else

@@ -221,8 +221,8 @@ static void pieces_are_the_body_in_order(void **state)
     size_t from = 0;
     (void)state;
     stage_init(&s);
-    struct body b = {.spares = &s.spares, .bytes_max = 64 * MEBI};
-    while (b.bytes < 20 * MEBI) {
+    struct body b = {.spares = &s.spares, .bytes_max = 64 * (size_t)MEBI};
+    while (b.bytes < 20 * (size_t)MEBI) {
         assert_int_equal(append(&b, 1 + random_next(&r) % 100000), 0);
         if (b.n_taken && random_next(&r) % 40 == 0)
             body_give_back(&b);
@@ -248,7 +248,7 @@ static void too_many_pieces_are_seen_and_refused(void **state)
     size_t from = 0;
     (void)state;
     stage_init(&s);
-    struct body b = {.spares = &s.spares, .bytes_max = 64 * MEBI};
+    struct body b = {.spares = &s.spares, .bytes_max = 64 * (size_t)MEBI};
     while (!body_is_full(&b))
         assert_int_equal(append(&b, 10000), 0);
     assert_int_equal(b.n_waiting, PIECES_MAX - 1);
