@@ -100,6 +100,32 @@ static void forms_are_answered_as_json_is(void **state)
     }
 }
 
+/* What may be the beginning of a delimiter is held back, and given later. */
+static void lines_may_begin_as_delimiters_do(void **state)
+{
+    static const char *const texts[] = {
+        GT PART("detections",
+                "[{\"image_id\":1,\"category_id\":7,\"bbox\":[0,\r\n-0,9,8]"
+                ",\r\n\"score\":\r\n-1.5},\r\r\n\r\n{\"score\":0.25,"
+                "\"image_id\":1,\"category_id\":7,\"bbox\":[-0.5,\r\n-1,9,"
+                "8],\"--x\":\"--x--\"}]\r\n") END,
+        GT PART("detections",
+                "[{\"image_id\":1,\"category_id\":7,\"bbox\":[0,-0,9,8],"
+                "\"score\":-1.5},{\"score\":0.25,\"image_id\":1,"
+                "\"category_id\":7,\"bbox\":[-0.5,-1,9,8]}]") END};
+    (void)state;
+    struct body b = {texts[0], strlen(texts[0]), FORM, CODING_IDENTITY, 0};
+    struct body plain = {texts[1], strlen(texts[1]), FORM, CODING_IDENTITY, 0};
+    struct answer want = ask(&plain, whole, PLENTY);
+    struct answer x = ask(&b, whole, PLENTY);
+    assert_int_equal(want.res.status, 200);
+    must_be_same(&x, &want, "lines", 0);
+    check_cuts(&b, &want);
+    check_splits(&b, &want);
+    arena_free(&x.mem);
+    arena_free(&want.mem);
+}
+
 /* The next of the n! orders; false after the last. */
 static bool next_order(size_t *order, size_t n)
 {
@@ -312,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forms_are_answered_as_json_is),
+        cmocka_unit_test(lines_may_begin_as_delimiters_do),
         cmocka_unit_test(parts_come_in_any_order),
         cmocka_unit_test(every_fault_is_told),
         cmocka_unit_test(faults_of_all_parts_are_listed),

@@ -33,6 +33,7 @@ static size_t make_rows(double row[ROWS_MAX][COLUMNS])
             row[i][k] = (double)(random_next(&r) % 96) / 8;
         row[i][5] = (double)i / 64;
     }
+    row[3][3] = -2; /* a width that deserves a warning */
     return ROWS_MAX;
 }
 
