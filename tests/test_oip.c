@@ -173,7 +173,7 @@ static void errors_have_one_form(void **state)
          "Accept is \"text/html\""},
         {{.method = "POST", .path = MISH "/infer", .content_type = "text/csv"},
          415,
-         "Content-Type is \"text/csv\"; send application/json, "
+         "Content-Type is \"text/csv\"; send application/json or "
          "application/octet-stream"},
         {{.method = "POST",
           .path = MISH "/infer",
