@@ -144,14 +144,19 @@ asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory -j2 VARIANT=asan run-tests
 
 .PHONY: tsan
-tsan: ## the tests with ThreadSanitizer
+tsan: ## the daemon and what else has threads with ThreadSanitizer
 	@deploy/dependencies build check
-	@$(MAKE) --no-print-directory -j2 VARIANT=tsan run-tests
+	@$(MAKE) --no-print-directory -j2 VARIANT=tsan run-threaded
 
 .PHONY: clang
 clang: ## the tests as clang builds them
 	@deploy/dependencies build check clang
 	@$(MAKE) --no-print-directory -j2 VARIANT=clang run-tests
+
+.PHONY: run-threaded
+THREADED := $(addprefix $(O)/tests/,test_coco_oracle test_pool test_spares)
+run-threaded: $(O)/evald $(THREADED)
+	@EVALD=$(O)/evald tests/run.sh $(THREADED) $(HTTP_TESTS)
 
 .PHONY: run-tests
 run-tests: tests

@@ -69,7 +69,7 @@ int npy_integers(struct npy *a, int64_t *out)
 
 /*
  * Writes what precedes the data of a row-major array, byte for byte as numpy
- * does since 1.23: a multiple of 64 bytes.  Returns how many.
+ * 1.24 does: a multiple of 64 bytes.  Returns how many.
  *   type  "f4", "f8", "i8": in this machine's order
  *   rank  at most NPY_RANK_MAX
  */

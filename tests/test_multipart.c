@@ -111,7 +111,7 @@ static void check(const char *type, const char *body, size_t len,
         }
 }
 
-/* Bodies as they were seen on the wire, and what they say. */
+/* Bodies of curl as it sends them, of others as they are known to. */
 static const struct {
     const char *type, *body, *want;
 } clients[] = {
@@ -143,7 +143,7 @@ static const struct {
      "--x\r\nContent-Disposition: form-data; name=\"q\\\"\\\\e\"; "
      "filename=\"a;b=c\"\r\n\r\n1" END,
      "[q\"\\e|a;b=c|-<1>]."},
-    /* Firefox */
+    /* browsers: many dashes, all parts with line ends */
     {"multipart/form-data; "
      "boundary=---------------------------98357293",
      "-----------------------------98357293\r\n"
@@ -153,7 +153,7 @@ static const struct {
      "\r\n"
      "-----------------------------98357293--\r\n",
      "[f||application/octet-stream]."},
-    /* Python's requests: no line end behind the last boundary's */
+    /* no line end behind the last delimiter */
     {TYPE "f9b1c3",
      "--f9b1c3\r\nContent-Disposition: form-data; name=\"a\"; "
      "filename=\"a\"\r\n\r\nxyz\r\n--f9b1c3--",
