@@ -43,10 +43,10 @@ static void call_init(struct api_call *call, const struct api_env *env,
 static void encode(struct api_call *call)
 {
     struct api_response *res = call->res;
-    enum coding coding = coding_wanted(call->req->accept_encoding);
     if (res->body_len < CONTENT_BYTES_MIN)
         return;
     double start = clock_ms();
+    enum coding coding = coding_wanted(call->req->accept_encoding);
     res->vary = "Accept-Encoding";
     if (content_encode(coding, &res->body, &res->body_len, call->mem))
         res->content_encoding = coding_name(coding);

@@ -73,12 +73,12 @@ void guess_make(struct guess *g, const struct kind *likely,
         if (!follows_record(piece->text, at))
             continue;
         g->from = at;
-        if (likely && likely->bytes_min > image_kind.bytes_min &&
-            read_ahead(g, likely, piece, memory))
-            return;
-        for (size_t k = 0; k < KINDS; k++)
-            if (kinds[k] != likely && read_ahead(g, kinds[k], piece, memory))
+        for (size_t k = 0; k < KINDS + KINDS; k++) {
+            const struct kind *kind = kinds[k % KINDS];
+            if ((kind == likely) == (k < KINDS) &&
+                read_ahead(g, kind, piece, memory))
                 return;
+        }
     }
     g->from = NULL;
 }

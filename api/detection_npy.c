@@ -20,8 +20,6 @@ static const struct {
     [CATEGORY] = {"category_id", true},
 };
 
-static const double INTEGRAL_MAX = 0x1p53;
-
 static int check_number(double x, size_t column, const struct at *row,
                         struct api_error *err)
 {
@@ -30,7 +28,7 @@ static int check_number(double x, size_t column, const struct at *row,
         return at_fail(err, PROBLEM_NON_FINITE, &at,
                        "(%s) is %f, must be a finite number",
                        columns[column].name, x);
-    if (columns[column].integer && (x != rint(x) || fabs(x) > INTEGRAL_MAX))
+    if (columns[column].integer && !is_integral(x))
         return at_fail(err, PROBLEM_INVALID_VALUE, &at,
                        "(%s) is %.17g, must be an integer",
                        columns[column].name, x);

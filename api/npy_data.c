@@ -1,4 +1,5 @@
 /* Elements of .npy arrays: their order, their bytes, their types. */
+#include "api/half.h"
 #include "api/npy_type.h"
 
 #include <math.h>
@@ -42,26 +43,12 @@ static void widen_b1(const void *from, size_t n, int64_t *out)
         out[i] = flag[i] != 0;
 }
 
-/* A half by its bits: as a float's, but for those that are subnormal. */
-static float half(uint32_t bits)
-{
-    uint32_t sign = (bits & 0x8000) << 16, rest = bits & 0x7fff;
-    uint32_t exponent = rest >> 10;
-    uint32_t bias = exponent == 31 ? 255 - 31 : 127 - 15;
-    uint32_t as = sign | ((bias << 23) + (rest << 13));
-    float x;
-    memcpy(&x, &as, sizeof(x));
-    if (exponent == 0)
-        x = copysignf((float)rest * 0x1p-24f, x);
-    return x;
-}
-
 static void widen_f2(const void *from, size_t n, double *out)
 {
     for (size_t i = 0; i < n; i++) {
         uint16_t bits;
         memcpy(&bits, (const char *)from + i * sizeof(bits), sizeof(bits));
-        out[i] = (double)half(bits);
+        out[i] = (double)half_to_float((uint16_t)bits);
     }
 }
 

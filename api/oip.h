@@ -71,9 +71,6 @@ enum oip_element oip_element_of(const struct op_port *port, enum op_type type);
 /* Whether a port takes the datatype. */
 bool oip_takes(const struct op_port *port, const struct oip_datatype *type);
 
-/* IEEE 754 binary16 to float, exactly; a NaN keeps its bits. */
-float oip_half(uint16_t half);
-
 /* An inference, read. */
 struct oip_request {
     struct operation_request op;

@@ -1,25 +1,11 @@
 /* Datatypes of tensors, and their elements to those of kernels. */
+#include "api/half.h"
 #include "api/oip.h"
 
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "binary tensors are little-endian");
-
-float oip_half(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half >> 15) << 31;
-    uint32_t exponent = half >> 10 & 0x1f, fraction = half & 0x3ff, bits;
-    float x = (float)fraction * 0x1p-24F; /* a subnormal half */
-    memcpy(&bits, &x, sizeof(bits));
-    if (exponent == 0x1f)
-        bits = 0x7f800000 | fraction << 13;
-    else if (exponent > 0)
-        bits = (exponent + 127 - 15) << 23 | fraction << 13;
-    bits |= sign;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
 
 /* A loop from elements of one type, at any address, to those of another. */
 #define CONVERT(name, from_type, to_type, value)           \
@@ -32,8 +18,8 @@ float oip_half(uint16_t half)
         }                                                  \
     }
 
-CONVERT(half_to_float, uint16_t, float, oip_half(x))
-CONVERT(half_to_double, uint16_t, double, (double)oip_half(x))
+CONVERT(half_to_single, uint16_t, float, half_to_float(x))
+CONVERT(half_to_double, uint16_t, double, (double)half_to_float(x))
 CONVERT(float_to_double, float, double, (double)x)
 CONVERT(int32_to_double, int32_t, double, (double)x)
 CONVERT(int32_to_integer, int32_t, int64_t, x)
@@ -53,7 +39,7 @@ static void copy_8(const char *from, size_t n, void *to)
 enum { FP16, FP32, FP64, INT32, INT64, BOOL };
 const struct oip_datatype oip_datatypes[] = {
     [FP16] = {"FP16", 2, .real = true, .binary_only = true, .narrow = true,
-              .convert = {half_to_float, half_to_double}},
+              .convert = {half_to_single, half_to_double}},
     [FP32] = {"FP32", 4, .real = true, .narrow = true,
               .convert = {copy_4, float_to_double}, .type = OP_FLOAT32,
               .read = OIP_FLOAT},

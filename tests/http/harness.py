@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -203,6 +204,26 @@ def wait_until(condition, what):
     while not condition():
         check(time.monotonic() < end, f"waited in vain: {what}")
         time.sleep(0.005)
+
+
+def together(tasks):
+    """Runs the functions in threads; the first exception is raised."""
+    faults = []
+
+    def guard(task):
+        try:
+            task()
+        except Exception as e:  # handed to the test
+            faults.append(e)
+    threads = [threading.Thread(target=guard, args=(t,), daemon=True)
+               for t in tasks]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(30 * SLOW)
+        check(not t.is_alive(), "a client waits forever")
+    if faults:
+        raise faults[0]
 
 
 class Daemon:

@@ -5,14 +5,13 @@ sys.dont_write_bytecode = True
 from harness import (SANITIZED, SLOW, Daemon, Skip, check,
                      check_problem, chunks, contains, dial, each, equal, get,
                      head, main, path, post, read_reply, run, server, short,
-                     test, wait_until)
+                     test, together, wait_until)
 import gzip
 import os
 import re
 import signal
 import socket
 import struct
-import threading
 import time
 
 MEBI = 1 << 20
@@ -60,26 +59,6 @@ def check_answer(reply, seed=0):
     """200, with the right bytes."""
     equal(reply.status, 200, short(reply.text()))
     check(reply.body == answer(seed), "another answer than the first")
-
-
-def together(tasks):
-    """Runs the functions in threads; the first exception is raised."""
-    faults = []
-
-    def guard(task):
-        try:
-            task()
-        except Exception as e:  # handed to the test
-            faults.append(e)
-    threads = [threading.Thread(target=guard, args=(t,), daemon=True)
-               for t in tasks]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(20 * SLOW)
-        check(not t.is_alive(), "a client waits forever")
-    if faults:
-        raise faults[0]
 
 
 # Right answers

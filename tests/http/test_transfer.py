@@ -6,11 +6,10 @@ from cocodata import many, one, zoo
 from harness import (EVALUATE, SLOW, Daemon, ask, check, check_problem,
                      chunks, connection, contains, dial, each, equal, get,
                      head, main, post, read_reply, Reply, server, test,
-                     wait_until)
+                     together, wait_until)
 import json
 import socket
 import struct
-import threading
 import time
 
 LIMIT = 65536
@@ -256,26 +255,6 @@ def large():
     check(len(body) > 3_000_000 // SLOW, f"{len(body)} bytes")
     equal(send(cut(body, 1400), len(body)), large_answer())
     equal(send(cut(chunks(body, 50_000), 65_000), None), large_answer())
-
-
-def together(tasks):
-    """Runs the functions in threads; the first exception is raised."""
-    faults = []
-
-    def guard(task):
-        try:
-            task()
-        except Exception as e:  # handed to the test
-            faults.append(e)
-    threads = [threading.Thread(target=guard, args=(t,), daemon=True)
-               for t in tasks]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(30 * SLOW)
-        check(not t.is_alive(), "a client waits forever")
-    if faults:
-        raise faults[0]
 
 
 @test("8 clients with several requests each all get their own answers")
