@@ -112,7 +112,7 @@ struct coco_index {
 
 /*
  * Fills ix.  Detections of unknown images are counted and left out: the
- * caller refuses them.  Returns -1 when the arena is spent.
+ * caller refuses them.  Returns -1 when the arena is spent, or when stopped.
  */
 int coco_index(struct coco_index *ix, const struct coco_ground_truth *gt,
                const struct coco_detections *dt, bool use_categories,
@@ -167,11 +167,12 @@ struct coco_result {
     struct coco_matches matches;
     struct coco_class *class; /* n_classes */
     double *values;           /* scratch of the means: T*R*K doubles */
+    const atomic_bool *stop;  /* of par, for the means */
 };
 
 /*
  * Scores r->index, which the caller has filled and looked at, together with
- * protocol, gt and dt.  Returns -1 when the arena is spent.
+ * protocol, gt and dt.  Returns -1 when the arena is spent, or when stopped.
  */
 int coco_score(struct coco_result *r, struct coco_wanted wanted,
                struct arena *mem, const struct parallel *par)
@@ -222,7 +223,8 @@ struct coco_image {
 /*
  * Fills out, n_images rows in the index's order; r was scored with
  * wanted.images.  ap takes every detection of the image, whatever its score,
- * at the largest max_detections.  Returns -1 when the arena is spent.
+ * at the largest max_detections.  Returns -1 when the arena is spent, or when
+ * stopped.
  */
 int coco_images(const struct coco_result *r, struct coco_image *out,
                 struct arena *mem, const struct parallel *par)

@@ -27,14 +27,16 @@ static void sort_class(void *context, size_t k, size_t worker)
     struct scratch *s = &job->scratch[worker];
     uint32_t n = 0;
     const uint32_t *class = job->r->index.class_dt;
-    for (uint32_t i = class[k]; i < class[k + 1]; i++) {
-        if (m->mark[i].limit >= COCO_LIMITS)
-            continue;
-        s->key[n] = score_key(job->r->dt->score[m->mark[i].detection]);
-        s->row[n++] = i;
-    }
-    key_sort(n, s->key, s->row, s->spare_key, s->spare_row);
-    for (uint32_t i = 0; i < n; i++)
+    for (size_t i = class[k], end;
+         (end = stop_reach(job->r->stop, i, class[k + 1])) > i;)
+        for (; i < end; i++) {
+            if (m->mark[i].limit >= COCO_LIMITS)
+                continue;
+            s->key[n] = score_key(job->r->dt->score[m->mark[i].detection]);
+            s->row[n++] = (uint32_t)i;
+        }
+    key_sort(n, s->key, s->row, s->spare_key, s->spare_row, job->r->stop);
+    for (uint32_t i = 0; i < n && !is_stopped(job->r->stop); i++)
         m->sorted[class[k] + i] = m->mark[s->row[i]];
     m->class_sorted[k] = n;
 }
@@ -58,7 +60,9 @@ static void fill_block(struct job *job, size_t k, size_t a, size_t limit,
     size_t block = (a * COCO_LIMITS + limit) * p->n_iou;
     s->curve.positives = class->positives[a];
     coco_curve_fill(&s->curve, m, sorted, m->class_sorted[k], a, (uint8_t)limit,
-                    p->n_iou);
+                    p->n_iou, job->r->stop);
+    if (is_stopped(job->r->stop))
+        return;
     for (size_t t = 0; t < p->n_iou; t++) {
         size_t row = (block + t) * p->n_recall;
         class->recall[block + t] =
@@ -84,7 +88,8 @@ static void fill_area(void *context, size_t item, size_t worker)
     size_t a = item % job->r->protocol->n_areas;
     if (job->r->class[k].positives[a] == 0)
         return;
-    for (size_t limit = 0; limit < COCO_LIMITS; limit++)
+    for (size_t limit = 0; limit < COCO_LIMITS && !is_stopped(job->r->stop);
+         limit++)
         fill_block(job, k, a, limit, &job->scratch[worker]);
 }
 
@@ -94,12 +99,14 @@ static void count_positives(const struct coco_result *r, size_t k,
 {
     const struct coco_protocol *p = r->protocol;
     const struct coco_index *ix = &r->index;
-    for (uint32_t i = ix->class_gt[k]; i < ix->class_gt[k + 1]; i++) {
-        double area = r->gt->area[ix->gt[i]];
-        for (size_t a = 0; a < p->n_areas && !r->gt->crowd[ix->gt[i]]; a++)
-            class->positives[a] +=
-                !(area < p->area[a].lo || area > p->area[a].hi);
-    }
+    for (size_t i = ix->class_gt[k], end;
+         (end = stop_reach(r->stop, i, ix->class_gt[k + 1])) > i;)
+        for (; i < end; i++) {
+            double area = r->gt->area[ix->gt[i]];
+            for (size_t a = 0; a < p->n_areas && !r->gt->crowd[ix->gt[i]]; a++)
+                class->positives[a] +=
+                    !(area < p->area[a].lo || area > p->area[a].hi);
+        }
 }
 
 /* Room for the curves of category k, unless no area range has any. */
@@ -168,7 +175,11 @@ int coco_accumulate(struct coco_result *r, bool scores, struct arena *mem,
     if (make_scratch(&job, scores, par->width, mem))
         return -1;
     par->run(par, n, sort_class, &job);
+    if (parallel_stopped(par))
+        return -1;
     par->run(par, n * r->protocol->n_areas, fill_area, &job);
+    if (parallel_stopped(par))
+        return -1;
     m->cut = r->index.n_dt;
     for (size_t k = 0; k < n; k++)
         m->cut -= m->class_sorted[k];

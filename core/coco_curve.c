@@ -31,31 +31,33 @@ static void add_tp(struct coco_curve *c, size_t t, uint32_t fp, size_t mark)
 
 void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
                      const struct coco_mark *mark, size_t n, size_t area,
-                     uint8_t limit, size_t n_thresholds)
+                     uint8_t limit, size_t n_thresholds,
+                     const atomic_bool *stop)
 {
     uint64_t all = UINT64_MAX >> (64 - n_thresholds);
     uint32_t fp_everywhere = 0; /* the usual case, counted once for all t */
     c->first = COCO_UNKNOWN;
     memset(c->n_tp, 0, n_thresholds * sizeof(*c->n_tp));
     memset(c->n_fp, 0, n_thresholds * sizeof(*c->n_fp));
-    for (size_t i = 0; i < n; i++) {
-        if (mark[i].limit > limit)
-            continue;
-        if (c->first == COCO_UNKNOWN)
-            c->first = (uint32_t)i;
-        struct coco_mask mask = coco_mask(m, &mark[i], area);
-        uint64_t tp = mask.matched & ~mask.ignored & all;
-        uint64_t fp = ~mask.matched & ~mask.ignored & all;
-        if (fp == all)
-            fp_everywhere++;
-        else
-            for (; fp; fp &= fp - 1)
-                c->n_fp[__builtin_ctzll(fp)]++;
-        for (; tp; tp &= tp - 1) {
-            size_t t = (size_t)__builtin_ctzll(tp);
-            add_tp(c, t, fp_everywhere + c->n_fp[t], i);
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++) {
+            if (mark[i].limit > limit)
+                continue;
+            if (c->first == COCO_UNKNOWN)
+                c->first = (uint32_t)i;
+            struct coco_mask mask = coco_mask(m, &mark[i], area);
+            uint64_t tp = mask.matched & ~mask.ignored & all;
+            uint64_t fp = ~mask.matched & ~mask.ignored & all;
+            if (fp == all)
+                fp_everywhere++;
+            else
+                for (; fp; fp &= fp - 1)
+                    c->n_fp[__builtin_ctzll(fp)]++;
+            for (; tp; tp &= tp - 1) {
+                size_t t = (size_t)__builtin_ctzll(tp);
+                add_tp(c, t, fp_everywhere + c->n_fp[t], i);
+            }
         }
-    }
     for (size_t t = 0; t < n_thresholds; t++)
         c->n_fp[t] += fp_everywhere;
 }

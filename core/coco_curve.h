@@ -26,11 +26,13 @@ int coco_curve_alloc(struct coco_curve *c, size_t n_thresholds, size_t capacity,
 
 /*
  * Walks n marks, best score first, those beyond max_detections[limit] left
- * out, and notes every true positive of area range a at n_thresholds.
+ * out, and notes every true positive of area range a at n_thresholds.  Once
+ * stop, which may be NULL, is set c is not to be sampled.
  */
 void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
                      const struct coco_mark *mark, size_t n, size_t area,
-                     uint8_t limit, size_t n_thresholds);
+                     uint8_t limit, size_t n_thresholds,
+                     const atomic_bool *stop);
 
 /*
  * The precision at each recall threshold, as pycocotools samples it: the

@@ -57,27 +57,29 @@ static void count_cell(const struct coco_result *r,
 }
 
 /* Samples one cell's curve into s->sampled, at slot. */
-static void sample_cell(const struct coco_result *r,
-                        const struct coco_cell *cell, uint32_t n_positive,
-                        struct scratch *s, size_t slot)
+static void sample_cell(const struct job *job, const struct coco_cell *cell,
+                        uint32_t n_positive, struct scratch *s, size_t slot)
 {
+    const struct coco_result *r = job->r;
     const struct coco_protocol *p = r->protocol;
     s->curve.positives = n_positive;
     coco_curve_fill(&s->curve, &r->matches, r->matches.mark + cell->dt,
-                    cell->n_dt, p->area_all, COCO_LIMITS - 1, p->n_iou);
-    for (size_t t = 0; t < p->n_iou; t++)
+                    cell->n_dt, p->area_all, COCO_LIMITS - 1, p->n_iou,
+                    job->r->stop);
+    for (size_t t = 0; t < p->n_iou && !is_stopped(job->r->stop); t++)
         coco_curve_sample(&s->curve, t, p,
                           s->sampled + (slot * p->n_iou + t) * p->n_recall,
                           NULL);
 }
 
 /* AP over the n cells sampled, as pycocotools would flatten them. */
-static double image_ap(const struct coco_result *r, struct scratch *s, size_t n)
+static double image_ap(const struct job *job, struct scratch *s, size_t n)
 {
+    const struct coco_result *r = job->r;
     size_t points = r->protocol->n_iou * r->protocol->n_recall;
     if (n == 0)
         return -1;
-    for (size_t i = 0; i < points; i++)
+    for (size_t i = 0; i < points && !is_stopped(job->r->stop); i++)
         for (size_t slot = 0; slot < n; slot++)
             s->values[i * n + slot] = s->sampled[slot * points + i];
     return coco_mean(s->values, points * n, r->protocol->summation);
@@ -91,18 +93,20 @@ static void score_image(void *context, size_t image, size_t worker)
     struct coco_image out = {0};
     double iou_sum = 0;
     size_t slots = 0;
-    for (uint32_t c = job->image_cell[image]; c < job->image_cell[image + 1];
-         c++) {
+    for (uint32_t c = job->image_cell[image];
+         c < job->image_cell[image + 1] && !is_stopped(job->r->stop); c++) {
         const struct coco_cell *cell = &r->index.cell[job->cell[c]];
         uint32_t n = positives(r, cell);
         out.positives += n;
         count_cell(r, cell, &out, &iou_sum);
         if (n > 0)
-            sample_cell(r, cell, n, s, slots++);
+            sample_cell(job, cell, n, s, slots++);
     }
     out.fn = out.positives - out.tp;
     out.mean_iou = out.tp ? iou_sum / out.tp : NAN;
-    out.ap = image_ap(r, s, slots);
+    if (is_stopped(job->r->stop))
+        return;
+    out.ap = image_ap(job, s, slots);
     job->out[image] = out;
 }
 
@@ -111,13 +115,16 @@ static void group_cells(struct job *job)
 {
     const struct coco_index *ix = &job->r->index;
     uint32_t *start = job->image_cell;
+    size_t n = ix->n_cells;
     memset(start, 0, (ix->n_images + 2) * sizeof(*start));
-    for (size_t c = 0; c < ix->n_cells; c++)
-        start[ix->cell[c].image + 2]++;
+    for (size_t c = 0, end; (end = stop_reach(job->r->stop, c, n)) > c;)
+        for (; c < end; c++)
+            start[ix->cell[c].image + 2]++;
     for (size_t i = 0; i < ix->n_images; i++)
         start[i + 2] += start[i + 1];
-    for (size_t c = 0; c < ix->n_cells; c++)
-        job->cell[start[ix->cell[c].image + 1]++] = (uint32_t)c;
+    for (size_t c = 0, end; (end = stop_reach(job->r->stop, c, n)) > c;)
+        for (; c < end; c++)
+            job->cell[start[ix->cell[c].image + 1]++] = (uint32_t)c;
 }
 
 int coco_images(const struct coco_result *r, struct coco_image *out,
@@ -132,6 +139,8 @@ int coco_images(const struct coco_result *r, struct coco_image *out,
     if (mem->failed)
         return -1;
     group_cells(&job);
+    if (parallel_stopped(par))
+        return -1;
     size_t most = 0, n_gt = 0;
     for (size_t i = 0; i < ix->n_images; i++)
         if (job.image_cell[i + 1] - job.image_cell[i] > most)
@@ -146,5 +155,5 @@ int coco_images(const struct coco_result *r, struct coco_image *out,
             return -1;
     }
     par->run(par, ix->n_images, score_image, &job);
-    return 0;
+    return parallel_stopped(par) ? -1 : 0;
 }

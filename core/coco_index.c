@@ -2,32 +2,51 @@
 #include "core/coco.h"
 #include "core/key_sort.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { LOOKUPS_PER_ITEM = 1 << 14 };
 
-static int by_id(const void *a, const void *b)
+/* Rows as key_sort wants them: by id, each with its own row. */
+struct by_id {
+    uint64_t *key, *spare_key;
+    uint32_t *row, *spare_row;
+};
+
+/* Sorts n rows by their ids; -1 when the arena is spent. */
+static int sort_ids(struct by_id *by, const int64_t *id, size_t n,
+                    struct arena *mem, const atomic_bool *stop)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    by->key = arena_alloc(mem, n, sizeof(*by->key));
+    by->row = arena_alloc(mem, n, sizeof(*by->row));
+    by->spare_key = arena_alloc(mem, n, sizeof(*by->spare_key));
+    by->spare_row = arena_alloc(mem, n, sizeof(*by->spare_row));
+    if (mem->failed)
+        return -1;
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++) {
+            by->key[i] = id_key(id[i]);
+            by->row[i] = (uint32_t)i;
+        }
+    key_sort(n, by->key, by->row, by->spare_key, by->spare_row, stop);
+    return is_stopped(stop) ? -1 : 0;
 }
 
 /* The distinct values of ids, ascending; their count goes to *n_out. */
 static int64_t *distinct(const int64_t *ids, size_t n, size_t *n_out,
-                         struct arena *mem)
+                         struct arena *mem, const atomic_bool *stop)
 {
+    struct by_id by;
     int64_t *out = arena_alloc(mem, n, sizeof(*out));
-    if (!out || n == 0) {
-        *n_out = 0;
-        return out;
-    }
-    memcpy(out, ids, n * sizeof(*out));
-    qsort(out, n, sizeof(*out), by_id);
-    size_t k = 1;
-    for (size_t i = 1; i < n; i++)
-        if (out[i] != out[k - 1])
-            out[k++] = out[i];
+    struct arena_mark mark = arena_mark(mem);
+    size_t k = 0;
+    *n_out = 0;
+    if (!out || sort_ids(&by, ids, n, mem, stop))
+        return NULL;
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            if (i == 0 || by.key[i] != by.key[i - 1])
+                out[k++] = ids[by.row[i]];
+    arena_release(mem, mark);
     *n_out = k;
     return out;
 }
@@ -83,25 +102,19 @@ static uint32_t *rows_of(const int64_t *id, size_t n, const int64_t *ids,
  */
 static uint32_t *last_of_same_id(struct coco_index *ix,
                                  const struct coco_ground_truth *gt,
-                                 struct arena *mem)
+                                 struct arena *mem, const atomic_bool *stop)
 {
     uint32_t *last = arena_alloc(mem, gt->n, sizeof(*last));
-    uint64_t *key = arena_alloc(mem, gt->n, sizeof(*key));
-    uint32_t *row = arena_alloc(mem, gt->n, sizeof(*row));
-    uint64_t *spare_key = arena_alloc(mem, gt->n, sizeof(*spare_key));
-    uint32_t *spare_row = arena_alloc(mem, gt->n, sizeof(*spare_row));
-    if (mem->failed)
+    struct by_id by;
+    if (!last || sort_ids(&by, gt->id, gt->n, mem, stop))
         return NULL;
-    for (size_t i = 0; i < gt->n; i++) {
-        key[i] = id_key(gt->id[i]);
-        row[i] = (uint32_t)i;
-        ix->zero_gt_ids += gt->id[i] == 0;
-    }
-    key_sort(gt->n, key, row, spare_key, spare_row);
     for (size_t i = gt->n; i-- > 0;) {
-        bool same = i + 1 < gt->n && key[i] == key[i + 1];
-        last[row[i]] = same ? last[row[i + 1]] : row[i];
+        if (i % STOP_STRETCH == 0 && is_stopped(stop))
+            return NULL;
+        bool same = i + 1 < gt->n && by.key[i] == by.key[i + 1];
+        last[by.row[i]] = same ? last[by.row[i + 1]] : by.row[i];
         ix->duplicate_gt_ids += same;
+        ix->zero_gt_ids += gt->id[i] == 0;
     }
     return last;
 }
@@ -109,26 +122,29 @@ static uint32_t *last_of_same_id(struct coco_index *ix,
 /*
  * Stable counting sort of n rows by key[row] < n_keys; rows whose key is
  * COCO_UNKNOWN are left out.  in NULL stands for 0, 1, … n-1.  Returns how
- * many rows are in out.  count has n_keys + 1 items.
+ * many rows are in out, 0 when stopped.  count has n_keys + 1 items.
  */
 static size_t sort_rows(const uint32_t *in, size_t n, const uint32_t *key,
-                        size_t n_keys, uint32_t *count, uint32_t *out)
+                        size_t n_keys, uint32_t *count, uint32_t *out,
+                        const atomic_bool *stop)
 {
     memset(count, 0, (n_keys + 1) * sizeof(*count));
-    for (size_t i = 0; i < n; i++) {
-        uint32_t k = key[in ? in[i] : i];
-        if (k != COCO_UNKNOWN)
-            count[k + 1]++;
-    }
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++) {
+            uint32_t k = key[in ? in[i] : i];
+            if (k != COCO_UNKNOWN)
+                count[k + 1]++;
+        }
     for (size_t k = 0; k < n_keys; k++)
         count[k + 1] += count[k];
     size_t total = count[n_keys];
-    for (size_t i = 0; i < n; i++) {
-        uint32_t row = in ? in[i] : (uint32_t)i;
-        if (key[row] != COCO_UNKNOWN)
-            out[count[key[row]]++] = row;
-    }
-    return total;
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++) {
+            uint32_t row = in ? in[i] : (uint32_t)i;
+            if (key[row] != COCO_UNKNOWN)
+                out[count[key[row]]++] = row;
+        }
+    return is_stopped(stop) ? 0 : total;
 }
 
 /* Rows with their image and category, on their way into cell order. */
@@ -137,6 +153,7 @@ struct table {
     uint32_t *row, *spare;
     const uint32_t *image, *category;
     uint32_t *class; /* n_classes + 1: where each begins in row */
+    const atomic_bool *stop;
 };
 
 /* Whether sorting 0, 1, … n-1 by key would change nothing and drop none. */
@@ -162,10 +179,10 @@ static void sort_table(struct table *t, const uint32_t *in, size_t n,
     size_t n_minor = use_categories ? ix->n_images : ix->n_categories;
     size_t n_major = use_categories ? ix->n_categories : ix->n_images;
     if (in || !is_sorted(minor, n)) { /* files often are, by image */
-        n = sort_rows(in, n, minor, n_minor, count, t->spare);
+        n = sort_rows(in, n, minor, n_minor, count, t->spare, t->stop);
         in = t->spare;
     }
-    t->n = sort_rows(in, n, major, n_major, count, t->row);
+    t->n = sort_rows(in, n, major, n_major, count, t->row, t->stop);
     t->class[0] = 0;
     t->class[ix->n_classes] = (uint32_t)t->n;
     for (size_t k = 0; use_categories && k < ix->n_classes; k++)
@@ -182,16 +199,18 @@ static int gather_gt(struct coco_index *ix, struct table *t,
                      const struct coco_ground_truth *gt, bool use_categories,
                      uint32_t *count, struct arena *mem)
 {
-    uint32_t *last = last_of_same_id(ix, gt, mem);
+    uint32_t *last = last_of_same_id(ix, gt, mem, t->stop);
     if (!last)
         return -1;
-    size_t n = sort_rows(NULL, gt->n, t->image, ix->n_images, count, t->spare);
+    size_t n = sort_rows(NULL, gt->n, t->image, ix->n_images, count, t->spare,
+                         t->stop);
     size_t met = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t row = t->spare[i];
-        if (!use_categories || t->category[row] != COCO_UNKNOWN)
-            t->row[met++] = last[row];
-    }
+    for (size_t i = 0, end; (end = stop_reach(t->stop, i, n)) > i;)
+        for (; i < end; i++) {
+            uint32_t row = t->spare[i];
+            if (!use_categories || t->category[row] != COCO_UNKNOWN)
+                t->row[met++] = last[row];
+        }
     for (size_t i = 0; i < gt->n; i++)
         ix->unknown_gt +=
             t->image[i] == COCO_UNKNOWN || t->category[i] == COCO_UNKNOWN;
@@ -239,7 +258,7 @@ static uint32_t cut_class(const struct cutting *c, size_t k,
     for (;;) {
         uint32_t in_gt = image_at(c->gt, g, k), in_dt = image_at(c->dt, d, k);
         uint32_t image = in_gt < in_dt ? in_gt : in_dt;
-        if (image == COCO_UNKNOWN)
+        if (image == COCO_UNKNOWN || is_stopped(c->gt->stop))
             return n;
         uint32_t n_gt = run_length(c->gt, g, image, k);
         uint32_t n_dt = run_length(c->dt, d, image, k);
@@ -276,6 +295,8 @@ static int make_cells(struct coco_index *ix, const struct table *gt,
 {
     struct cutting c = {ix, gt, dt};
     par->run(par, ix->n_classes, count_cells, &c);
+    if (parallel_stopped(par))
+        return -1;
     ix->class_cell[0] = 0;
     for (size_t k = 0; k < ix->n_classes; k++)
         ix->class_cell[k + 1] += ix->class_cell[k];
@@ -284,17 +305,20 @@ static int make_cells(struct coco_index *ix, const struct table *gt,
     if (!ix->cell)
         return -1;
     par->run(par, ix->n_classes, write_cells, &c);
-    return 0;
+    return parallel_stopped(par) ? -1 : 0;
 }
 
 /* The distinct ids, and all that is as long as there are classes of them. */
 static int index_ids(struct coco_index *ix, const struct coco_ground_truth *gt,
-                     bool use_categories, struct arena *mem)
+                     bool use_categories, struct arena *mem,
+                     const atomic_bool *stop)
 {
     *ix = (struct coco_index){0};
-    ix->image = distinct(gt->image, gt->n_images, &ix->n_images, mem);
+    ix->image = distinct(gt->image, gt->n_images, &ix->n_images, mem, stop);
     ix->category =
-        distinct(gt->category, gt->n_categories, &ix->n_categories, mem);
+        distinct(gt->category, gt->n_categories, &ix->n_categories, mem, stop);
+    if (!ix->image || !ix->category)
+        return -1;
     ix->n_classes = use_categories ? ix->n_categories : 1;
     size_t bounds = ix->n_classes + 1;
     ix->class_cell = arena_alloc(mem, bounds, sizeof(*ix->class_cell));
@@ -307,29 +331,32 @@ int coco_index(struct coco_index *ix, const struct coco_ground_truth *gt,
                const struct coco_detections *dt, bool use_categories,
                struct arena *mem, const struct parallel *par)
 {
-    if (index_ids(ix, gt, use_categories, mem))
+    if (index_ids(ix, gt, use_categories, mem, par->stop))
         return -1;
     size_t keys =
         ix->n_images > ix->n_categories ? ix->n_images : ix->n_categories;
     uint32_t *count = arena_alloc(mem, keys + 1, sizeof(*count));
     size_t most = gt->n > dt->n ? gt->n : dt->n;
     uint32_t *spare = arena_alloc(mem, most, sizeof(*spare));
-    struct table g = {.spare = spare, .class = ix->class_gt};
+    struct table g = {.spare = spare, .class = ix->class_gt, .stop = par->stop};
     g.row = ix->gt = arena_alloc(mem, gt->n, sizeof(*ix->gt));
     g.image = rows_of(gt->image_id, gt->n, ix->image, ix->n_images, mem, par);
     g.category = rows_of(gt->category_id, gt->n, ix->category, ix->n_categories,
                          mem, par);
-    struct table d = {.spare = spare, .class = ix->class_dt};
+    struct table d = {.spare = spare, .class = ix->class_dt, .stop = par->stop};
     d.row = ix->dt = arena_alloc(mem, dt->n, sizeof(*ix->dt));
     d.image = ix->dt_image =
         rows_of(dt->image_id, dt->n, ix->image, ix->n_images, mem, par);
     d.category = rows_of(dt->category_id, dt->n, ix->category, ix->n_categories,
                          mem, par);
-    if (!g.image || !g.category || !d.image || !d.category || mem->failed)
+    if (!g.image || !g.category || !d.image || !d.category || mem->failed ||
+        parallel_stopped(par))
         return -1;
     if (gather_gt(ix, &g, gt, use_categories, count, mem))
         return -1;
     gather_dt(ix, &d, dt->n, use_categories, count);
+    if (parallel_stopped(par))
+        return -1;
     ix->n_gt = g.n;
     ix->n_dt = d.n;
     return make_cells(ix, &g, &d, mem, par);

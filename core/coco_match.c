@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CELLS_PER_ITEM = 256 };
+enum { CELLS_PER_ITEM = 256, LONG_LIST = 256 /* of candidates */ };
 
 struct box {
     double x1, y1, x2, y2, area;
@@ -85,13 +85,16 @@ static uint32_t mark_detections(const struct job *job,
     const struct coco_result *in = job->in;
     const struct coco_protocol *p = in->protocol;
     struct coco_mark *mark = job->out->mark + cell->dt;
-    for (uint32_t i = 0; i < cell->n_dt; i++) {
-        s->row[i] = in->index.dt[cell->dt + i];
-        s->key[i] = score_key(in->dt->score[s->row[i]]);
-    }
-    key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row);
+    for (size_t i = 0, end;
+         (end = stop_reach(job->in->stop, i, cell->n_dt)) > i;)
+        for (; i < end; i++) {
+            s->row[i] = in->index.dt[cell->dt + i];
+            s->key[i] = score_key(in->dt->score[s->row[i]]);
+        }
+    key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row,
+             job->in->stop);
     uint8_t limit = 0;
-    for (uint32_t i = 0; i < cell->n_dt; i++) {
+    for (uint32_t i = 0; i < cell->n_dt && !is_stopped(job->in->stop); i++) {
         while (limit < COCO_LIMITS && i >= p->max_detections[limit])
             limit++;
         const double *xywh = in->dt->box + 4 * (size_t)s->row[i];
@@ -110,13 +113,16 @@ static void load_ground_truths(const struct job *job,
                                const struct coco_cell *cell, struct scratch *s)
 {
     const struct coco_result *in = job->in;
-    for (uint32_t i = 0; i < cell->n_gt; i++) {
-        uint32_t row = in->index.gt[cell->gt + i];
-        s->box[i] = corners(in->gt->box + 4 * (size_t)row);
-        s->crowd[i] = in->gt->crowd[row];
-        s->ignored[i] =
-            s->crowd[i] ? UINT16_MAX : outside(in->protocol, in->gt->area[row]);
-    }
+    for (size_t i = 0, end;
+         (end = stop_reach(job->in->stop, i, cell->n_gt)) > i;)
+        for (; i < end; i++) {
+            uint32_t row = in->index.gt[cell->gt + i];
+            s->box[i] = corners(in->gt->box + 4 * (size_t)row);
+            s->crowd[i] = in->gt->crowd[row];
+            s->ignored[i] = s->crowd[i]
+                                ? UINT16_MAX
+                                : outside(in->protocol, in->gt->area[row]);
+        }
     memset(s->taken, 0, in->protocol->n_areas * cell->n_gt * sizeof(*s->taken));
 }
 
@@ -131,12 +137,13 @@ static size_t find_candidates(const struct job *job, uint32_t n_gt,
     struct box d = corners(xywh);
     size_t n = 0;
     bool undefined = false;
-    for (uint32_t g = 0; g < n_gt; g++) {
-        double iou = box_iou(&d, &s->box[g], s->crowd[g]);
-        undefined |= isnan(iou);
-        if (undefined || !(iou < job->lowest))
-            s->candidate[n++] = (struct candidate){g, iou};
-    }
+    for (size_t g = 0, end; (end = stop_reach(job->in->stop, g, n_gt)) > g;)
+        for (; g < end; g++) {
+            double iou = box_iou(&d, &s->box[g], s->crowd[g]);
+            undefined |= isnan(iou);
+            if (undefined || !(iou < job->lowest))
+                s->candidate[n++] = (struct candidate){(uint32_t)g, iou};
+        }
     return n;
 }
 
@@ -179,10 +186,13 @@ static struct coco_mask match_one(const struct job *job,
 {
     struct coco_mask mask = {0, 0};
     uint64_t *taken = s->taken + a * cell->n_gt;
+    bool long_list = n > LONG_LIST;
     for (size_t t = 0; t < job->out->n_thresholds; t++) {
         uint64_t bit = UINT64_C(1) << t;
         double threshold = job->threshold[t];
         uint16_t ignored = 0;
+        if (long_list && is_stopped(job->in->stop))
+            break;
         size_t best = best_candidate(s, n, a, 0, t, threshold, taken);
         if (best == n) {
             ignored = 1;
@@ -211,10 +221,10 @@ static void match_cell(const struct job *job, const struct coco_cell *cell,
     struct coco_matches *out = job->out;
     struct coco_mark *mark = out->mark + cell->dt;
     uint32_t n_dt = mark_detections(job, cell, s);
-    if (cell->n_gt == 0)
+    if (cell->n_gt == 0 || is_stopped(job->in->stop))
         return;
     load_ground_truths(job, cell, s);
-    for (uint32_t d = 0; d < n_dt; d++) {
+    for (uint32_t d = 0; d < n_dt && !is_stopped(job->in->stop); d++) {
         const double *xywh = job->in->dt->box + 4 * (size_t)mark[d].detection;
         size_t n = find_candidates(job, cell->n_gt, xywh, s);
         if (n == 0)
@@ -233,7 +243,8 @@ static void match_cells(void *context, size_t item, size_t worker)
     struct job *job = context;
     const struct coco_index *ix = &job->in->index;
     size_t from = item * CELLS_PER_ITEM, to = from + CELLS_PER_ITEM;
-    for (size_t c = from; c < to && c < ix->n_cells; c++)
+    for (size_t c = from;
+         c < to && c < ix->n_cells && !is_stopped(job->in->stop); c++)
         match_cell(job, &ix->cell[c], &job->scratch[worker]);
 }
 
@@ -290,6 +301,7 @@ int coco_match(struct coco_result *r, bool images, struct arena *mem,
     struct coco_matches *out = &r->matches;
     *out = (struct coco_matches){0};
     struct job job = {.in = r, .out = out};
+    r->stop = par->stop;
     set_thresholds(&job, r->protocol);
     out->mask_bytes = (out->n_thresholds + 7) / 8;
     out->row_bytes = r->protocol->n_areas * 2 * out->mask_bytes;
@@ -301,5 +313,5 @@ int coco_match(struct coco_result *r, bool images, struct arena *mem,
         return -1;
     par->run(par, (ix->n_cells + CELLS_PER_ITEM - 1) / CELLS_PER_ITEM,
              match_cells, &job);
-    return 0;
+    return parallel_stopped(par) ? -1 : 0;
 }

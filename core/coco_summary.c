@@ -82,7 +82,7 @@ static size_t gather(const struct coco_result *r, const struct slice *s,
     for (size_t t = 0; t < p->n_iou; t++) {
         if (s->number->iou > 0 && p->iou[t] != s->number->iou)
             continue;
-        for (size_t i = 0; i < points; i++)
+        for (size_t i = 0; i < points && !is_stopped(r->stop); i++)
             for (size_t k = s->first_class; k < s->end_class; k++) {
                 const struct coco_class *class = &r->class[k];
                 if (class->positives[s->area] == 0)

@@ -37,37 +37,39 @@ static int first_places(size_t n, uint32_t *count)
  * are passed over.
  */
 static void radix_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *to_key,
-                       uint32_t *to_row)
+                       uint32_t *to_row, const atomic_bool *stop)
 {
     uint32_t count[DIGITS][VALUES] = {{0}};
     uint64_t *const out_key = key;
     uint32_t *const out_row = row;
-    for (size_t i = 0; i < n; i++)
-        for (size_t d = 0; d < DIGITS; d++)
-            count[d][key[i] >> (8 * d) & 0xff]++;
-    for (size_t d = 0; d < DIGITS; d++) {
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            for (size_t d = 0; d < DIGITS; d++)
+                count[d][key[i] >> (8 * d) & 0xff]++;
+    for (size_t d = 0; d < DIGITS && !is_stopped(stop); d++) {
         if (!first_places(n, count[d]))
             continue;
-        for (size_t i = 0; i < n; i++) {
-            uint32_t at = count[d][key[i] >> (8 * d) & 0xff]++;
-            to_key[at] = key[i];
-            to_row[at] = row[i];
-        }
+        for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+            for (; i < end; i++) {
+                uint32_t at = count[d][key[i] >> (8 * d) & 0xff]++;
+                to_key[at] = key[i];
+                to_row[at] = row[i];
+            }
         uint64_t *k = key;
         uint32_t *r = row;
         key = to_key, row = to_row, to_key = k, to_row = r;
     }
-    if (key != out_key) {
+    if (key != out_key && !is_stopped(stop)) {
         memcpy(out_key, key, n * sizeof(*key));
         memcpy(out_row, row, n * sizeof(*row));
     }
 }
 
 void key_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
-              uint32_t *spare_row)
+              uint32_t *spare_row, const atomic_bool *stop)
 {
     if (n <= INSERTION_MAX)
         insertion_sort(n, key, row);
     else
-        radix_sort(n, key, row, spare_key, spare_row);
+        radix_sort(n, key, row, spare_key, spare_row, stop);
 }

@@ -4,10 +4,13 @@
  *   key    n keys, such as score_key's; rearranged along with row
  *   row    n payloads
  *   spare_key, spare_row  n items each, clobbered
+ *   stop   NULL, or the request's: once it is set key and row are anything
  * Lower keys first; rows of equal keys keep their order.  Cannot fail.
  */
 #ifndef EVALD_CORE_KEY_SORT_H
 #define EVALD_CORE_KEY_SORT_H
+
+#include "core/stop.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +32,6 @@ static inline uint64_t id_key(int64_t id)
 }
 
 void key_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
-              uint32_t *spare_row);
+              uint32_t *spare_row, const atomic_bool *stop);
 
 #endif

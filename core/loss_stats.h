@@ -37,7 +37,10 @@
 
 #include "core/op.h"
 
-/* For op->stats, after *call->samples is filled.  -1 when mem is spent. */
+/*
+ * For op->stats, after *call->samples is filled.  -1 when mem is spent; facts
+ * are anything when the call is stopped.
+ */
 int loss_stats(struct op_call *call) __attribute__((warn_unused_result));
 
 #endif

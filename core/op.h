@@ -178,6 +178,7 @@ struct op {
     /*
      * Fills the outputs whose data is not NULL; may lower dim[0] and n of an
      * output.  -1 when call->mem is spent.  Sees *samples when want_stats.
+     * A run that is stopped returns soon, whatever it says: op_call_run looks.
      */
     int (*run)(struct op_call *call);
     /*
@@ -197,8 +198,8 @@ void op_call_init(struct op_call *call, const struct op *op, enum op_type type,
 /*
  * Fills the parameters that depend on others, binds the shapes, checks the
  * inputs and gives memory to the wanted outputs (for stats, to the gradient
- * too).  0, or -1 with *fault set; 1 when mem is spent.  Parameters are within
- * their own bounds already.
+ * too).  0, or -1 with *fault set; 1 when mem is spent or the call is stopped.
+ * Parameters are within their own bounds already.
  */
 int op_call_prepare(struct op_call *call, struct op_fault *fault)
     __attribute__((warn_unused_result));
@@ -206,13 +207,22 @@ int op_call_prepare(struct op_call *call, struct op_fault *fault)
 /*
  * The first element at or after `from` of an input that its kind does not
  * allow: -1 with *fault set, or 0.  prepare looks from 0 and stops at the
- * first; whoever wants more goes on.
+ * first; whoever wants more goes on.  A call that is stopped has none.
  */
 int op_check_kind(const struct op_call *call, size_t input, size_t from,
                   struct op_fault *fault);
 
-/* Fills outputs and, where wanted, facts.  -1 when mem is spent. */
+/*
+ * Fills outputs and, where wanted, facts.  -1 when mem is spent, or when the
+ * call is stopped: outputs and facts are anything then.
+ */
 int op_call_run(struct op_call *call) __attribute__((warn_unused_result));
+
+/* Whether what the call computes is not wanted any more: stop.h. */
+static inline bool op_stopped(const struct op_call *call)
+{
+    return parallel_stopped(call->par);
+}
 
 /* Whether a port's elements are int64_t, and not `real`. */
 static inline bool op_is_integer(const struct op_port *port)

@@ -211,6 +211,8 @@ static int check_numbers(const struct op_call *c, size_t input, size_t from,
 {
     for (size_t i = from; i < c->in[input].n; i++) {
         double x = op_real_at(c, &c->in[input], i);
+        if (i % STOP_STRETCH == 0 && op_stopped(c))
+            return 0;
         if (x >= lo && x <= hi)
             continue;
         if (lo == -DBL_MAX)
@@ -286,6 +288,8 @@ static int check_boxes(const struct op_call *c, size_t input, size_t from,
     bool corners = format == SIZE_MAX || c->param[format] == FORMAT_XYXY;
     for (size_t i = from / 4 * 4; i < c->in[input].n; i += 4) {
         double b[4];
+        if (i % STOP_STRETCH == 0 && op_stopped(c))
+            return 0;
         for (size_t k = 0; k < 4; k++)
             b[k] = op_real_at(c, &c->in[input], i + k);
         const char *code = box_fault(b, corners, &at);
@@ -355,16 +359,20 @@ static int allocate(struct op_call *c)
 
 int op_call_prepare(struct op_call *c, struct op_fault *fault)
 {
+    if (op_stopped(c))
+        return 1;
     if (c->op->settle)
         c->op->settle(c->param);
     if (bind(c, fault) || check(c, fault))
         return -1;
-    return allocate(c) ? 1 : 0;
+    return op_stopped(c) || allocate(c) ? 1 : 0;
 }
 
 int op_call_run(struct op_call *c)
 {
-    if (c->op->run(c))
+    if (c->op->run(c) || op_stopped(c))
         return -1;
-    return c->want_stats && c->op->stats ? c->op->stats(c) : 0;
+    if (c->want_stats && c->op->stats && c->op->stats(c))
+        return -1;
+    return op_stopped(c) ? -1 : 0;
 }

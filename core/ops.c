@@ -1,5 +1,8 @@
 #include "core/ops.h"
 
+#include <stdint.h>
+#include <string.h>
+
 /* Of core/kernels/tables.c, in each of its builds. */
 typedef const struct op *const op_tables[];
 extern op_tables op_tables_f32_base, op_tables_f64_base;
@@ -64,4 +67,31 @@ const struct op *op_row(size_t i, enum op_type type, enum op_isa isa)
             if (i-- == 0)
                 return op;
     return NULL;
+}
+
+bool op_is_called(const struct op *op, const char *name)
+{
+    if (strcmp(op->name, name) == 0)
+        return true;
+    for (size_t i = 0; op->aliases[i]; i++)
+        if (strcmp(op->aliases[i], name) == 0)
+            return true;
+    return false;
+}
+
+size_t op_find(const char *group, size_t group_len, const char *name)
+{
+    const char *looked_at = NULL; /* rows of one group share its text */
+    bool inside = false;
+    size_t i = 0;
+    for (const struct op *const *t = tables[OP_FLOAT64][OP_BASE]; *t; t++)
+        for (const struct op *op = *t; op->name; op++, i++) {
+            if (op->group != looked_at)
+                inside = strncmp(op->group, group, group_len) == 0 &&
+                         !op->group[group_len];
+            looked_at = op->group;
+            if (inside && op_is_called(op, name))
+                return i;
+        }
+    return SIZE_MAX;
 }

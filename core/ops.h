@@ -23,4 +23,11 @@ bool op_isa_usable(enum op_isa isa);
 size_t op_count(void);
 const struct op *op_row(size_t i, enum op_type type, enum op_isa isa);
 
+/* Whether this is its name, or one of its aliases. */
+bool op_is_called(const struct op *op, const char *name);
+
+/* The row of the operation with this group, group_len long, and this name or
+ * alias; SIZE_MAX if there is none. */
+size_t op_find(const char *group, size_t group_len, const char *name);
+
 #endif

@@ -44,7 +44,7 @@ static inline void run_threads(const struct parallel *self, size_t n,
 }
 
 /* Last first on one thread, and all at once on three. */
-static const struct parallel reverse = {2, run_reverse};
-static const struct parallel threads = {3, run_threads};
+static const struct parallel reverse = {.width = 2, .run = run_reverse};
+static const struct parallel threads = {.width = 3, .run = run_threads};
 
 #endif

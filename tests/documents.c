@@ -359,7 +359,7 @@ static void run_scrambled(const struct parallel *self, size_t n,
     for (size_t i = 0; i < n; i++)
         task(context, (n - 1 - i) ^ (n % 2 ? 0 : 1), i % self->width);
 }
-static const struct parallel scrambled = {3, run_scrambled};
+static const struct parallel scrambled = {.width = 3, .run = run_scrambled};
 
 /* Each piece in memory of its own, so that a step beyond it is seen. */
 static void take_pieces(struct detection_reader *r, const char *text,

@@ -378,5 +378,5 @@ static void run_scrambled(const struct parallel *self, size_t n,
 
 void scrambled_init(struct scrambled *s, size_t width, uint64_t seed)
 {
-    *s = (struct scrambled){{width, run_scrambled}, seed};
+    *s = (struct scrambled){{.width = width, .run = run_scrambled}, seed};
 }

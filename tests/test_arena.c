@@ -306,6 +306,130 @@ static void only_what_is_handed_out_is_readable(void **state)
 }
 #endif
 
+/* What is held is paid, and nothing else but a reservation. */
+static void check_paid(const struct arena *a, size_t reserved)
+{
+    size_t wanted = a->held > reserved ? a->held : reserved;
+    assert_int_equal(a->paid, wanted);
+    assert_int_equal(a->budget->used, wanted);
+}
+
+static void chunks_are_paid_for(void **state)
+{
+    (void)state;
+    struct budget b = {.max = 1 << 20};
+    struct arena a;
+    arena_init(&a, SIZE_MAX / 4);
+    a.budget = &b;
+    assert_non_null(arena_alloc(&a, 1000, 1));
+    assert_true(a.held > 1 << 16); /* the first chunk, and its head */
+    check_paid(&a, 0);
+    struct arena_mark mark = arena_mark(&a);
+    assert_non_null(arena_alloc(&a, 300000, 1));
+    assert_true(a.held > 360000);
+    check_paid(&a, 0);
+    arena_release(&a, mark);
+    assert_true(a.held < 100000);
+    check_paid(&a, 0);
+    arena_clear(&a, 0);
+    assert_int_equal(a.held, 0);
+    check_paid(&a, 0);
+    assert_ptr_equal(a.budget, &b);
+    assert_non_null(arena_alloc(&a, 200000, 1));
+    arena_clear(&a, 1 << 18);
+    assert_true(a.held > 200000);
+    check_paid(&a, 0);
+    arena_free(&a);
+    assert_int_equal(b.used, 0);
+}
+
+/* Refused is only what does not fit, however large a chunk might have been. */
+static void budget_refuses(void **state)
+{
+    (void)state;
+    struct budget b = {.max = 1 << 20};
+    struct arena a, other;
+    arena_init(&a, SIZE_MAX / 4);
+    arena_init(&other, SIZE_MAX / 4);
+    a.budget = other.budget = &b;
+    assert_non_null(arena_alloc(&other, 1 << 18, 1));
+    assert_null(arena_alloc(&a, 1 << 20, 1));
+    assert_true(a.failed && a.starved);
+    assert_non_null(arena_alloc(&a, 1 << 18, 1));
+    size_t left = b.max - b.used;
+    assert_non_null(arena_alloc(&a, left - 1024, 1));
+    assert_null(arena_alloc(&a, 2048, 1));
+    arena_clear(&a, 0);
+    assert_false(a.starved || a.failed);
+    arena_init(&a, 100);
+    a.budget = &b;
+    assert_null(arena_alloc(&a, 101, 1));
+    assert_true(a.failed && !a.starved); /* its own limit is at fault */
+    arena_free(&other);
+    assert_int_equal(b.used, 0);
+}
+
+static void reservations_are_used_first(void **state)
+{
+    (void)state;
+    enum { RESERVED = 1 << 20 };
+    struct budget b = {.max = 3 << 19};
+    struct arena a;
+    arena_init(&a, SIZE_MAX / 4);
+    assert_true(arena_prepay(&a, RESERVED)); /* nothing to pay from */
+    a.budget = &b;
+    assert_false(arena_prepay(&a, b.max + 1));
+    check_paid(&a, 0);
+    assert_true(arena_prepay(&a, RESERVED));
+    assert_true(arena_prepay(&a, RESERVED / 2));
+    check_paid(&a, RESERVED);
+    struct arena_mark mark = arena_mark(&a);
+    arena_reserve(&a, 4 * RESERVED); /* no more than is paid */
+    check_paid(&a, RESERVED);
+    assert_true(a.held > RESERVED / 10 * 9);
+    arena_release(&a, mark);
+    check_paid(&a, RESERVED);
+    for (size_t i = 0; i < 15; i++)
+        assert_non_null(arena_alloc(&a, 60000, 1));
+    check_paid(&a, RESERVED);
+    assert_non_null(arena_alloc(&a, 400000, 1));
+    assert_true(a.held > RESERVED);
+    check_paid(&a, RESERVED);
+    arena_release(&a, mark);
+    assert_int_equal(a.held, 0);
+    check_paid(&a, RESERVED);
+    arena_clear(&a, 0);
+    check_paid(&a, 0);
+    arena_free(&a);
+}
+
+/* What a child holds is paid for as its parent's, reservation included. */
+static void parents_pay(void **state)
+{
+    (void)state;
+    enum { RESERVED = 1 << 18 };
+    struct budget b = {.max = RESERVED};
+    struct arena a, child;
+    arena_init(&a, SIZE_MAX / 4);
+    arena_init(&child, SIZE_MAX / 4);
+    a.budget = &b;
+    child.parent = &a;
+    assert_true(arena_prepay(&a, RESERVED));
+    assert_non_null(arena_alloc(&child, 100000, 1));
+    assert_true(a.held > 100000);
+    check_paid(&a, RESERVED);
+    assert_null(arena_alloc(&child, 200000, 1));
+    assert_true(child.starved && a.starved);
+    arena_clear(&child, 0);
+    assert_int_equal(a.held, 0);
+    check_paid(&a, RESERVED);
+    assert_non_null(arena_alloc(&child, 200000, 1));
+    arena_free(&child);
+    assert_int_equal(a.held, 0);
+    arena_free(&a);
+    assert_int_equal(b.used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +444,10 @@ int main(void)
         cmocka_unit_test(clear_keeps_at_most_keep),
         cmocka_unit_test(many_chunks_hold_what_was_written),
         cmocka_unit_test(freed_arena_starts_again),
+        cmocka_unit_test(chunks_are_paid_for),
+        cmocka_unit_test(budget_refuses),
+        cmocka_unit_test(reservations_are_used_first),
+        cmocka_unit_test(parents_pay),
 #ifdef POISONS
         cmocka_unit_test(only_what_is_handed_out_is_readable),
 #endif

@@ -429,7 +429,7 @@ static void compare_workers(const struct kind *kind, uint64_t seeds, size_t n,
 static void order_of_work_does_not_matter(void **state)
 {
     (void)state;
-    const struct parallel three = {3, run_shuffled};
+    const struct parallel three = {.width = 3, .run = run_shuffled};
     compare_workers(&small, 40001, 300, &three);
     compare_workers(&wide, 50001, 6, &three);
 }
@@ -437,7 +437,7 @@ static void order_of_work_does_not_matter(void **state)
 static void threads_do_not_matter(void **state)
 {
     (void)state;
-    const struct parallel two = {2, run_threads};
+    const struct parallel two = {.width = 2, .run = run_threads};
     compare_workers(&small, 60001, 200, &two);
     compare_workers(&wide, 70001, 6, &two);
 }

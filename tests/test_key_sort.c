@@ -144,7 +144,7 @@ static void check(const char *kind, size_t n, const double *score)
         key[i] = score_key(score[i]);
         row[i] = payload(i);
     }
-    key_sort(n, key, row, key + n, row + n);
+    key_sort(n, key, row, key + n, row + n, NULL);
     for (size_t i = 0; i < n; i++) {
         if (row[i] != payload(want[i]))
             fail_msg("%s, %zu rows: place %zu has payload %u, not %u (%g)",

@@ -126,19 +126,25 @@ struct work {
     double *exp, *part;
 };
 
+/* Rows are seldom so long that it is worth a look within one. */
+INLINE bool long_and_stopped(const struct rows *r)
+{
+    return r->length > STOP_STRETCH && op_stopped(r->call);
+}
+
 /* What follows takes step as a constant, so that 1 makes a plain loop. */
 
-INLINE void softmax_value(const struct rows *r, real *restrict value,
+INLINE void softmax_value(const struct rows *r, size_t n, real *restrict value,
                           size_t step, const real *restrict row,
                           const double *restrict exp, double max, double sum,
                           double log)
 {
     double share = 1 / sum;
     if (r->log)
-        for (size_t i = 0; i < r->length; i++)
+        for (size_t i = 0; i < n; i++)
             value[i * step] = (real)((row[i] - max) - log);
     else
-        for (size_t i = 0; i < r->length; i++)
+        for (size_t i = 0; i < n; i++)
             value[i * step] = (real)(exp[i] * share);
 }
 
@@ -158,6 +164,8 @@ INLINE void softmax_grad(const struct rows *r, const real *restrict g,
         part[i] =
             ((g ? g[i * step] : 1) - base) * (r->log ? 1 : exp[i] * share);
     double total = row_sum(n, part);
+    if (long_and_stopped(r))
+        return;
     for (size_t i = 0; i < n; i++) {
         double t = (g ? g[i * step] : 1) - base, y = exp[i] * share;
         grad[i * step] = (real)(r->log ? t - y * total : y * (t - total));
@@ -201,15 +209,23 @@ INLINE void softmax_row(const struct rows *r, size_t at, size_t step,
                                     work->row, &max);
     double *exp = work->exp;
     size_t top = row_find(n, row, max);
-    row_exp(n, row, max, LOW, exp);
+    for (size_t i = 0, m; i < n && !long_and_stopped(r); i += m) {
+        m = n - i < STOP_STRETCH ? n - i : STOP_STRETCH;
+        row_exp(m, row + i, max, LOW, exp + i);
+    }
+    if (long_and_stopped(r))
+        return;
     double largest = exp[top];
     exp[top] = 0;
     double rest = row_sum(n, exp) + (largest - 1), sum = 1 + rest;
     exp[top] = largest;
     double log = r->log && value ? log1p_(rest) : 0;
-    if (value)
-        softmax_value(r, value + at, step, row, exp, max, sum, log);
-    if (grad)
+    for (size_t i = 0, m; value && i < n && !long_and_stopped(r); i += m) {
+        m = n - i < STOP_STRETCH ? n - i : STOP_STRETCH;
+        softmax_value(r, m, value + at + i * step, step, row + i, exp + i, max,
+                      sum, log);
+    }
+    if (grad && !long_and_stopped(r))
         softmax_grad(r, g ? g + at : NULL, grad + at, step, top, exp,
                      work->part, sum);
 }

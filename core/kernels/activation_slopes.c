@@ -63,11 +63,12 @@ static void prelu_grad(size_t n, const real *restrict x, double w,
 }
 
 /* One channel's terms of grad_weight. */
-static struct sum prelu_sum(size_t n, const real *x, const real *g)
+static struct sum prelu_sum(size_t n, const real *x, const real *g,
+                            const atomic_bool *stop)
 {
     struct sum s = {0, 0};
     double term[TERMS];
-    for (size_t at = 0; at < n; at += TERMS) {
+    for (size_t at = 0; at < n && !is_stopped(stop); at += TERMS) {
         size_t count = n - at < TERMS ? n - at : TERMS;
         for (size_t i = 0; i < count; i++) {
             double v = x[at + i];
@@ -88,23 +89,35 @@ static void prelu_add_row(size_t n, const real *restrict x,
     }
 }
 
-static void prelu_rows(const struct prelu *p, size_t o, struct sum *sum)
+/* n elements from at, which share a weight. */
+static void prelu_channel(const struct prelu *p, double w, size_t at, size_t n)
 {
     const struct op_call *c = p->call;
     const real *x = c->in[X].data, *g = c->in[GRAD_OUTPUT].data;
     real *value = c->out[VALUE].data, *grad = c->out[GRAD].data;
+    for (size_t i = at, m; i < at + n && (n <= STRETCH || !op_stopped(c));
+         i += m) {
+        m = at + n - i < STRETCH ? at + n - i : STRETCH;
+        if (value)
+            prelu_value(m, x + i, w, value + i);
+        if (grad)
+            prelu_grad(m, x + i, w, g ? g + i : NULL, grad + i);
+    }
+}
+
+static void prelu_rows(const struct prelu *p, size_t o, struct sum *sum)
+{
+    const struct op_call *c = p->call;
+    const real *x = c->in[X].data, *g = c->in[GRAD_OUTPUT].data;
     size_t at = o * p->channels * p->inner;
     if (sum && p->inner == 1)
         prelu_add_row(p->channels, x + at, g ? g + at : NULL, sum);
     for (size_t k = 0; k < p->channels; k++, at += p->inner) {
         size_t n = p->n - at < p->inner ? p->n - at : p->inner;
-        double w = p->weight[k];
-        if (value)
-            prelu_value(n, x + at, w, value + at);
-        if (grad)
-            prelu_grad(n, x + at, w, g ? g + at : NULL, grad + at);
+        prelu_channel(p, p->weight[k], at, n);
         if (sum && p->inner > 1)
-            sum[k] = sum_join(sum[k], prelu_sum(n, x + at, g ? g + at : NULL));
+            sum[k] = sum_join(
+                sum[k], prelu_sum(n, x + at, g ? g + at : NULL, c->par->stop));
     }
 }
 
@@ -115,7 +128,7 @@ static void prelu_group(void *context, size_t group, size_t worker)
     size_t end = (group + 1) * p->outer / p->groups;
     struct sum *sum = p->part ? p->part + group * p->channels : NULL;
     (void)worker;
-    for (; o < end; o++)
+    for (; o < end && !op_stopped(p->call); o++)
         prelu_rows(p, o, sum);
 }
 
@@ -132,6 +145,8 @@ static int prelu_run(struct op_call *c)
         prelu_group(&p, 0, 0);
     else if (p.groups > 1)
         c->par->run(c->par, p.groups, prelu_group, &p);
+    if (op_stopped(c))
+        return -1;
     for (size_t k = 0; grad_weight && k < p.channels; k++) {
         struct sum s = {0, 0};
         for (size_t g = 0; g < p.groups; g++)

@@ -13,13 +13,14 @@ enum { CHANNELS = 64 };
 /* A gradient below this part of the largest one has vanished. */
 #define VANISHING 0.05
 
-static void run(const struct op_call *call, struct look *l,
-                parallel_task *round)
+/* -1 when it was stopped. */
+static int run(const struct op_call *call, struct look *l, parallel_task *round)
 {
     if (l->n_parts == 1)
         round(l, 0, 0);
     else
         call->par->run(call->par, l->n_parts, round, l);
+    return op_stopped(call) ? -1 : 0;
 }
 
 /* Adds up the counts of the first round. */
@@ -127,6 +128,7 @@ static void added(const struct look *l, struct part *all)
 
 /* Dead channels: what is read of, and what is found. */
 struct channels {
+    const struct op_call *call;
     const real *grad;
     size_t outer, n, inner; /* grad is outer x n x inner */
     bool *alive;
@@ -141,7 +143,7 @@ static void find_alive(void *context, size_t item, size_t worker)
     end = end < c->n ? end : c->n;
     size_t left = end - begin;
     memset(c->alive + begin, 0, left * sizeof(*c->alive));
-    for (size_t o = 0; o < c->outer && left > 0; o++)
+    for (size_t o = 0; o < c->outer && left > 0 && !op_stopped(c->call); o++)
         for (size_t k = begin; k < end; k++) {
             const real *grad = c->grad + (o * c->n + k) * c->inner;
             size_t i = 0;
@@ -170,7 +172,7 @@ static bool find_axis(const struct op_call *call, size_t *axis)
 static int note_channels(struct op_call *call, const real *grad)
 {
     const struct op_tensor *x = &call->in[0];
-    struct channels c = {.grad = grad, .outer = 1, .inner = 1};
+    struct channels c = {.call = call, .grad = grad, .outer = 1, .inner = 1};
     size_t axis, n_dead = 0;
     if (!find_axis(call, &axis))
         return 0;
@@ -182,6 +184,8 @@ static int note_channels(struct op_call *call, const real *grad)
     if (!c.alive || !dead)
         return -1;
     call->par->run(call->par, (c.n + CHANNELS - 1) / CHANNELS, find_alive, &c);
+    if (op_stopped(call))
+        return -1;
     for (size_t k = 0; k < c.n && x->n > 0; k++)
         if (!c.alive[k])
             dead[n_dead++] = (double)k;
@@ -303,7 +307,8 @@ int activation_stats(struct op_call *call)
     struct look l;
     if (look_init(&l, call))
         return -1;
-    run(call, &l, see_stretch);
+    if (run(call, &l, see_stretch))
+        return -1;
     struct part all = seen(&l);
     if (all.finite > 0)
         l.value_exponent = scale_exponent(fmax(fabs(all.min), fabs(all.max)));
@@ -311,12 +316,12 @@ int activation_stats(struct op_call *call)
     l.value_scale = ldexp(1, -l.value_exponent);
     l.grad_scale = ldexp(1, -l.grad_exponent);
     l.grad_limit = VANISHING * all.grad_max;
-    run(call, &l, add_stretch);
+    if (run(call, &l, add_stretch))
+        return -1;
     added(&l, &all);
     set_range(&l, &all);
-    run(call, &l, sort_stretch);
-    if (note_value(call, &l, &all) || note_grad(call, &l, &all) ||
-        note_histogram(call, &l))
+    if (run(call, &l, sort_stretch) || note_value(call, &l, &all) ||
+        note_grad(call, &l, &all) || note_histogram(call, &l))
         return -1;
     return note_channels(call, l.grad);
 }

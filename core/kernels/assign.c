@@ -103,7 +103,7 @@ static void find_best(void *context, size_t item, size_t worker)
         best[j] = 0;
         matched[j] = 0;
     }
-    for (size_t i = 0; i < m; i++) {
+    for (size_t i = 0; i < m && !op_stopped(job->call); i++) {
         row(job, i, first, n, iou);
         keep_better(n, iou, (int64_t)i, best, matched);
         box_best[i] = greatest(n, iou, box_best[i]);
@@ -117,7 +117,7 @@ static void find_forced(void *context, size_t item, size_t worker)
     double iou[BLOCK];
     int64_t *forced = job->forced + first;
     (void)worker;
-    for (size_t i = 0; i < job->boxes.n; i++) {
+    for (size_t i = 0; i < job->boxes.n && !op_stopped(job->call); i++) {
         double best = job->box_best[i];
         if (!(best > 0))
             continue;
@@ -159,10 +159,12 @@ static int match(struct job *job, struct op_call *c)
     if (!job->best || !job->matched || !job->forced || !job->box_best)
         return -1;
     each_block(job, find_best, job);
+    if (op_stopped(c))
+        return -1;
     join_workers(job);
     if (c->param[FORCE_MATCH] != 0)
         each_block(job, find_forced, job);
-    return 0;
+    return op_stopped(c) ? -1 : 0;
 }
 
 static int64_t label_of(const struct job *job, size_t i)
@@ -182,7 +184,7 @@ static int run(struct op_call *c)
     real *value = c->out[VALUE].data;
     if (match(&job, c))
         return -1;
-    for (size_t i = 0; i < job.anchors.n; i++) {
+    for (size_t i = 0; i < job.anchors.n && !op_stopped(c); i++) {
         int64_t label = label_of(&job, i);
         if (labels)
             labels[i] = label;

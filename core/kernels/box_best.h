@@ -3,12 +3,13 @@
  *
  *     struct best h = {0, k, value, index};
  *     best_add(&h, x, i);   for i = 0, 1, 2, ...
- *     best_sort(&h);        highest first, of equal ones the lower index
+ *     best_sort(&h, stop);  highest first, of equal ones the lower index
  */
 #ifndef EVALD_CORE_KERNELS_BOX_BEST_H
 #define EVALD_CORE_KERNELS_BOX_BEST_H
 
 #include "core/real.h"
+#include "core/stop.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -69,9 +70,9 @@ static inline void best_add(struct best *h, real value, size_t index)
 }
 
 /* Best first: the worst goes to the end, again and again. */
-static inline void best_sort(struct best *h)
+static inline void best_sort(struct best *h, const atomic_bool *stop)
 {
-    while (h->n > 1) {
+    while (h->n > 1 && !is_stopped(stop)) {
         best_swap(h, 0, --h->n);
         best_sift_down(h, 0);
     }

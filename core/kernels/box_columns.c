@@ -47,7 +47,7 @@ int box_columns_init(struct box_columns *c, struct arena *mem, const real *raw,
         if (!c->column[k])
             return -1;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && !is_stopped(mem->stop); i++)
         take_apart(c, i);
     return list_odd(c, mem);
 }
@@ -57,8 +57,8 @@ int box_columns_angles(struct box_columns *c, struct arena *mem)
     double *angle = arena_alloc(mem, c->n, sizeof(*angle));
     if (!angle)
         return -1;
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n && !is_stopped(mem->stop); i++)
         angle[i] = atan2(c->column[BOX_X_SIZE][i], c->column[BOX_Y_SIZE][i]);
     c->column[BOX_ANGLE] = angle;
-    return 0;
+    return is_stopped(mem->stop) ? -1 : 0;
 }

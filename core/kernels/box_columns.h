@@ -33,12 +33,13 @@ struct box_columns {
     size_t *odd, n_odd; /* the rows that are not plain, rising */
 };
 
-/* Takes n boxes apart, in memory from mem.  -1 when that is spent. */
+/* Takes n boxes apart, in memory from mem.  -1 when that is spent or stopped.
+ */
 int NAME(box_columns_init)(struct box_columns *c, struct arena *mem,
                            const real *raw, size_t n, enum box_format format);
 #define box_columns_init NAME(box_columns_init)
 
-/* Fills the column of angles, by atan2(width, height). */
+/* Fills the column of angles, by atan2(width, height); -1 likewise. */
 int NAME(box_columns_angles)(struct box_columns *c, struct arena *mem);
 #define box_columns_angles NAME(box_columns_angles)
 

@@ -205,7 +205,8 @@ static void do_rows(void *context, size_t item, size_t worker)
     size_t m = job->b.n, end = rows_end(job, item);
     (void)worker;
     for (size_t first = 0; first < m; first += BLOCK)
-        for (size_t i = item * job->rows; i < end; i++)
+        for (size_t i = item * job->rows; i < end && !op_stopped(job->call);
+             i++)
             do_row(job, i, first, value + i * m + first);
 }
 
@@ -217,12 +218,13 @@ static void do_best(void *context, size_t item, size_t worker)
     (void)worker;
     for (size_t i = item * job->rows; i < end; i++) {
         struct best h = {0, k, job->value + i * k, job->index + i * k};
-        for (size_t first = 0; first < m; first += BLOCK) {
+        for (size_t first = 0; first < m && !op_stopped(job->call);
+             first += BLOCK) {
             do_row(job, i, first, block);
             for (size_t j = 0; j < block_length(job, first); j++)
                 best_add(&h, block[j], first + j);
         }
-        best_sort(&h);
+        best_sort(&h, job->call->par->stop);
     }
 }
 

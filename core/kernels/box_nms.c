@@ -15,6 +15,9 @@
 
 static const struct box_rule exact = {.eps = 0};
 
+/* Pairs of one box that are worked out until the stop is looked at again. */
+enum { LOOK_AGAIN = 1 << 12 };
+
 /* One label. */
 struct run {
     const struct nms_job *job;
@@ -73,7 +76,7 @@ static void lay_grid(struct run *r)
     }
     for (int k = 0; k < 2; k++)
         grid_lay(&r->grid.axis[k], sample[k], n, cells);
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->n && !op_stopped(job->call); i++) {
         struct box b = box_of(job, order[i]);
         struct side side[2] = {b.x, b.y};
         size_t at[2];
@@ -152,13 +155,17 @@ static bool suppressed_in(const struct nms_job *job, const struct nms_cell *c,
                           uint32_t j, const struct box *b)
 {
     const struct nms_slots *s = &job->slot;
+    const atomic_bool *stop = job->call->par->stop;
     if (!job->odd && count_near(c, s, b, job->margin) == 0)
         return false;
     double area = b->area;
-    for (size_t i = c->start; i < (size_t)c->start + c->count; i++)
+    for (size_t i = c->start; i < (size_t)c->start + c->count; i++) {
+        if (i % LOOK_AGAIN == 0 && is_stopped(stop))
+            return true;
         if ((job->odd || near(s, i, b, area, job->margin)) &&
             left_of(job, s->row[i], j) == 0)
             return true;
+    }
     return false;
 }
 
@@ -178,7 +185,8 @@ static bool suppressed(const struct run *r, uint32_t j, const struct box *b)
 static void run_hard(struct run *r)
 {
     const struct nms_job *job = r->job;
-    for (size_t i = 0; i < r->n && r->kept < job->most; i++) {
+    for (size_t i = 0;
+         i < r->n && r->kept < job->most && !op_stopped(job->call); i++) {
         uint32_t row = job->order[r->from + i];
         struct box b = box_of(job, row);
         if (suppressed(r, row, &b))
@@ -224,6 +232,8 @@ static void decay(const struct nms_job *job, struct nms_cell *c, uint32_t j,
     if (!job->odd && count_near(c, s, b, job->margin) == 0)
         return;
     for (size_t i = c->start; i < (size_t)c->start + c->count;) {
+        if (i % LOOK_AGAIN == 0 && op_stopped(job->call))
+            break;
         if (job->odd || near(s, i, b, area, job->margin))
             s->score[i] *= left_of(job, j, s->row[i]);
         if (s->score[i] < least)
@@ -251,14 +261,16 @@ static void run_soft(struct run *r)
     const struct nms_job *job = r->job;
     const struct nms_slots *s = &job->slot;
     size_t cells = r->grid.cells;
-    for (size_t i = r->from; i < r->from + r->n; i++) {
+    for (size_t i = r->from; i < r->from + r->n && !op_stopped(job->call);
+         i++) {
         struct box b = box_of(job, job->order[i]);
         put(&r->cell[job->home[i]], s, job->order[i], &b,
             nms_score(job, job->order[i]));
     }
     for (size_t c = 0; c < cells * cells; c++)
         find_best(&r->cell[c], s);
-    for (struct nms_cell *c; r->kept < job->most && (c = best_cell(r));
+    for (struct nms_cell *c;
+         r->kept < job->most && !op_stopped(job->call) && (c = best_cell(r));
          r->kept++) {
         uint32_t row = s->row[c->best];
         struct box b = box_of(job, row);
@@ -282,6 +294,8 @@ void nms_label(void *context, size_t item, size_t worker)
                     .n = job->runs[item + 1] - job->runs[item]};
     (void)worker;
     lay_grid(&r);
+    if (op_stopped(job->call)) /* homes are missing */
+        return;
     lay_cells(&r);
     if (job->method == NMS_LINEAR || job->method == NMS_GAUSSIAN)
         run_soft(&r);

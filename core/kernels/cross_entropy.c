@@ -27,11 +27,14 @@ static double target_weights(const struct op_call *call)
 {
     const int64_t *target = call->in[LOSS_TARGET].data;
     const real *weight = call->in[LOSS_INPUTS].data;
+    const atomic_bool *stop = call->par->stop;
     double ignored = call->param[CROSS_ENTROPY_IGNORE];
+    size_t n = call->in[LOSS_TARGET].n;
     struct sum sum = {0, 0};
-    for (size_t i = 0; i < call->in[LOSS_TARGET].n; i++)
-        if ((double)target[i] != ignored)
-            sum = sum_add(sum, weight ? (double)weight[target[i]] : 1);
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            if ((double)target[i] != ignored)
+                sum = sum_add(sum, weight ? (double)weight[target[i]] : 1);
     return sum_total(sum);
 }
 
@@ -99,16 +102,18 @@ void cross_entropy_map(const void *span)
     const struct loss_span *s = span;
     const int64_t *target = s->call->in[LOSS_TARGET].data;
     double ignored = s->param[CROSS_ENTROPY_IGNORE], *exp = s->scratch;
-    size_t c = s->width, top[LOSS_BLOCK];
-    for (size_t i = 0; i < s->n; i++) {
+    const atomic_bool *stop = s->call->par->stop;
+    size_t c = s->width, top[LOSS_BLOCK] = {0};
+    for (size_t i = 0; i < s->n && !op_stopped(s->call); i++) {
         const real *x = s->input + i * c;
         top[i] = row_find(c, x, row_max(c, x));
         double most = x[top[i]];
         for (size_t k = 0; k < c; k++)
             exp[i * c + k] = x[k] - most;
     }
-    row_exp_of(s->n * c, exp, LOW);
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0, end; (end = stop_reach(stop, i, s->n * c)) > i; i = end)
+        row_exp_of(end - i, exp + i, LOW);
+    for (size_t i = 0; i < s->n && !op_stopped(s->call); i++) {
         const real *x = s->input + i * c;
         double *grad = s->grad ? s->grad + i * c : NULL;
         int64_t t = target[s->first + i];

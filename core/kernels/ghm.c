@@ -146,6 +146,8 @@ static int count_bins(struct op_call *call, struct bins *b,
         count_stretch(&c, 0, 0);
     else
         call->par->run(call->par, items, count_stretch, &c);
+    if (op_stopped(call))
+        return -1;
     for (size_t k = 0; k < b->n; k++)
         for (size_t i = 0; i < 2 * items; i++)
             b->count[k] += c.tables[i * size + k];
@@ -156,10 +158,12 @@ static int count_bins(struct op_call *call, struct bins *b,
 static double total(const struct op_call *call, bool by_weight)
 {
     const real *label = call->in[LABEL_WEIGHT].data;
+    const atomic_bool *stop = call->par->stop;
     size_t n = call->in[LOSS_INPUT].n;
     struct sum sum = {label ? 0 : (double)n, 0};
-    for (size_t i = 0; label && i < n; i++)
-        sum = sum_add(sum, by_weight ? label[i] : label[i] > 0);
+    for (size_t i = 0, end; label && (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            sum = sum_add(sum, by_weight ? label[i] : label[i] > 0);
     return fmax(sum_total(sum), 1);
 }
 

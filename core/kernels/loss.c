@@ -228,6 +228,8 @@ static struct sum run_block(const struct job *job, const struct buffers *b,
         .scratch = b->scratch,
     };
     call->op->map(&s);
+    if (op_stopped(call))
+        return (struct sum){0, 0};
     if (s.weight)
         weigh(s.loss, s.weight, losses);
     if (s.grad)
@@ -249,7 +251,7 @@ static void run_stretch(void *context, size_t item, size_t worker)
     struct sum sum = {0, 0};
     if (end > job->samples)
         end = job->samples;
-    for (size_t n; at < end; at += n) {
+    for (size_t n; at < end && !op_stopped(job->call); at += n) {
         n = end - at < job->block ? end - at : job->block;
         sum = sum_join(sum, run_block(job, &job->buffers[worker], at, n));
     }
@@ -358,6 +360,8 @@ int loss_run_plan(struct op_call *call, const struct loss_plan *plan)
         run_stretch(&job, 0, 0);
     else
         call->par->run(call->par, items, run_stretch, &job);
+    if (op_stopped(call))
+        return -1;
     put_value(&job, items, divisor);
     return 0;
 }

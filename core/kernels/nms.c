@@ -28,6 +28,7 @@ static int sort_rows(struct nms_job *job, struct arena *mem)
 {
     size_t n = job->call->in[NMS_BOXES].dim[0];
     const int64_t *labels = job->call->in[NMS_LABELS].data;
+    const atomic_bool *stop = job->call->par->stop;
     struct arena_mark mark;
     assert(n < UINT32_MAX);
     job->order = arena_alloc(mem, n, sizeof(*job->order));
@@ -38,17 +39,24 @@ static int sort_rows(struct nms_job *job, struct arena *mem)
     uint32_t *spare = arena_alloc(mem, n, sizeof(*spare));
     if (mem->failed)
         return -1;
-    for (uint32_t i = 0; i < n; i++)
-        if (nms_score(job, i) >= job->call->param[NMS_SCORE_THRESHOLD]) {
-            key[job->n] = score_key(nms_score(job, i));
-            job->order[job->n++] = i;
-        }
-    key_sort(job->n, key, job->order, spare_key, spare);
+    double least = job->call->param[NMS_SCORE_THRESHOLD];
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            if (nms_score(job, (uint32_t)i) >= least) {
+                key[job->n] = score_key(nms_score(job, (uint32_t)i));
+                job->order[job->n++] = (uint32_t)i;
+            }
+    key_sort(job->n, key, job->order, spare_key, spare, stop);
+    if (is_stopped(stop))
+        return -1;
     if (labels) {
-        for (size_t i = 0; i < job->n; i++)
-            key[i] = id_key(labels[job->order[i]]);
-        key_sort(job->n, key, job->order, spare_key, spare);
+        for (size_t i = 0, end; (end = stop_reach(stop, i, job->n)) > i;)
+            for (; i < end; i++)
+                key[i] = id_key(labels[job->order[i]]);
+        key_sort(job->n, key, job->order, spare_key, spare, stop);
     }
+    if (is_stopped(stop))
+        return -1;
     for (uint32_t i = 0; i < job->n; i++)
         if (i == 0 || (labels && key[i] != key[i - 1]))
             job->runs[job->n_runs++] = i;
@@ -60,6 +68,7 @@ static int sort_rows(struct nms_job *job, struct arena *mem)
 static int take_memory(struct nms_job *job, struct arena *mem)
 {
     size_t n = job->n, rows = job->call->in[NMS_BOXES].dim[0];
+    const atomic_bool *stop = job->call->par->stop;
     double **column[] = {&job->slot.x_lo, &job->slot.x_hi, &job->slot.y_lo,
                          &job->slot.y_hi, &job->slot.area, &job->slot.score};
     for (size_t k = 0; k < sizeof(column) / sizeof(column[0]); k++)
@@ -70,27 +79,32 @@ static int take_memory(struct nms_job *job, struct arena *mem)
     job->final = arena_alloc(mem, rows, sizeof(*job->final));
     if (mem->failed)
         return -1;
-    for (size_t i = 0; i < rows; i++)
-        job->final[i] = NAN;
-    return 0;
+    for (size_t i = 0, end; (end = stop_reach(stop, i, rows)) > i;)
+        for (; i < end; i++)
+            job->final[i] = NAN;
+    return is_stopped(stop) ? -1 : 0;
 }
 
 /* Writes the rows that stay, best first. */
 static int give(const struct nms_job *job, struct op_call *c)
 {
     size_t rows = c->in[NMS_BOXES].dim[0], n = 0;
+    const atomic_bool *stop = c->par->stop;
     uint64_t *key = arena_alloc(c->mem, job->n, sizeof(*key));
     uint64_t *spare_key = arena_alloc(c->mem, job->n, sizeof(*spare_key));
     uint32_t *row = arena_alloc(c->mem, job->n, sizeof(*row));
     uint32_t *spare = arena_alloc(c->mem, job->n, sizeof(*spare));
     if (!key || !spare_key || !row || !spare)
         return -1;
-    for (uint32_t i = 0; i < rows; i++)
-        if (!isnan(job->final[i])) {
-            key[n] = score_key(job->final[i]);
-            row[n++] = i;
-        }
-    key_sort(n, key, row, spare_key, spare);
+    for (size_t i = 0, end; (end = stop_reach(stop, i, rows)) > i;)
+        for (; i < end; i++)
+            if (!isnan(job->final[i])) {
+                key[n] = score_key(job->final[i]);
+                row[n++] = (uint32_t)i;
+            }
+    key_sort(n, key, row, spare_key, spare, stop);
+    if (is_stopped(stop))
+        return -1;
     n = n < job->most ? n : job->most;
     int64_t *indices = c->out[NMS_OUT_INDICES].data;
     real *scores = c->out[NMS_OUT_SCORES].data;
@@ -121,12 +135,14 @@ static int run(struct op_call *c)
         job.format == BOX_XYXY ? job.t * (1 - 0x1p-48) : job.t - 0x1p-9;
     if (sort_rows(&job, c->mem) || take_memory(&job, c->mem))
         return -1;
-    for (size_t i = 0; i < job.n; i++)
+    for (size_t i = 0; i < job.n && !op_stopped(c); i++)
         job.odd |= !usual(&job, job.order[i]);
     if (job.n_runs == 1)
         nms_label(&job, 0, 0);
     else
         c->par->run(c->par, job.n_runs, nms_label, &job);
+    if (op_stopped(c))
+        return -1;
     return give(&job, c);
 }
 
