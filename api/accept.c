@@ -1,5 +1,6 @@
 #include "api/accept.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -68,6 +69,13 @@ static bool parameter(struct piece piece, const char *name, struct piece *value)
     return true;
 }
 
+/* Whether a range is a type, of which no parameters are looked at. */
+static bool is_type(struct piece range, const char *type)
+{
+    return range.len == strcspn(type, ";") &&
+           strncasecmp(range.text, type, range.len) == 0;
+}
+
 /* How closely a range fits a type: 0 = not, 2 = star, 4 = group, 6 = it. */
 static int fit(struct piece range, const char *type)
 {
@@ -77,7 +85,7 @@ static int fit(struct piece range, const char *type)
     if (range.len == group + 1 && range.text[group] == '*' &&
         strncasecmp(range.text, type, group) == 0)
         return 4;
-    return is(range, type) ? 6 : 0;
+    return is_type(range, type) ? 6 : 0;
 }
 
 /*
@@ -119,20 +127,20 @@ static double accepted(const char *accept, const char *type)
     return quality;
 }
 
-size_t accept_pick(const char *accept, const char *const *types, size_t n)
+size_t accept_pick(const char *accept, const char *const *types)
 {
-    size_t best = n;
+    size_t n = 0, best = SIZE_MAX;
     double most = 0;
     if (!accept || !*accept)
         return 0;
-    for (size_t i = 0; i < n; i++) {
-        double q = accepted(accept, types[i]);
+    for (; types[n]; n++) {
+        double q = accepted(accept, types[n]);
         if (q > most) {
             most = q;
-            best = i;
+            best = n;
         }
     }
-    return best;
+    return best < n ? best : n;
 }
 
 /* Whether the parameters that are left leave JSON in UTF-8. */

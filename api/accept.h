@@ -6,10 +6,11 @@
 #include <stddef.h>
 
 /*
- * The row of the n types (such as "text/plain") that the Accept header likes
- * best; of equals the first.  n if it accepts none; 0 if accept is NULL.
+ * The row of the types (such as "text/plain; charset=utf-8"), a list that NULL
+ * ends, that the Accept header likes best; of equals the first.  Their number
+ * if it accepts none; 0 if accept is NULL.
  */
-size_t accept_pick(const char *accept, const char *const *types, size_t n);
+size_t accept_pick(const char *accept, const char *const *types);
 
 /*
  * The row of the types, a list that NULL ends, that a Content-Type is; JSON

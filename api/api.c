@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
 enum {
     RETRY_AFTER_S = 1,
     MEMORY_PER_BODY_BYTE = 10, /* jansson's documents take 7 to 9 */
@@ -59,7 +61,6 @@ struct error_form {
     int (*status)(const struct api_error *err);
     void (*write)(struct json_out *out, const struct api_error *err,
                   const struct api_request *req);
-    char *without_memory; /* the body when there is none left to write one */
 };
 
 static int problem_status(const struct api_error *err)
@@ -80,35 +81,58 @@ static void write_oip(struct json_out *out, const struct api_error *err,
     oip_write_error(out, err);
 }
 
-#define SPENT \
-    "\"error\":\"the answer does not fit in the memory of one request\"}"
-
 static const struct error_form *form_of(const struct api_request *req)
 {
-    static char problem[] =
-        "{\"type\":\"/problems/too-much-memory\",\"title\":\"The request needs "
-        "more memory than allowed\",\"status\":413,\"detail\":\"the answer "
-        "does not fit in the memory of one request\"," SPENT;
-    static char oip[] = "{" SPENT;
     static const struct error_form forms[] = {
-        {"application/problem+json", problem_status, write_problem, problem},
-        {"application/json", oip_status, write_oip, oip}};
+        {"application/problem+json", problem_status, write_problem},
+        {"application/json", oip_status, write_oip}};
     return &forms[oip_owns(req->path)];
 }
 
-static void answer_without_memory(struct api_call *call)
+/* Problems that are told even if there is no memory to write them. */
+struct last_word {
+    enum problem problem;
+    char *body, *oip; /* of /v2 */
+};
+
+#define LAST_WORD(kind, name, title, status, detail)              \
+    {                                                             \
+        kind,                                                     \
+            "{\"type\":\"/problems/" name "\",\"title\":\"" title \
+            "\",\"status\":" status ",\"detail\":\"" detail       \
+            "\",\"error\":\"" detail "\"}",                       \
+            "{\"error\":\"" detail "\"}"                          \
+    }
+
+static const struct last_word last_words[] = {
+    LAST_WORD(PROBLEM_MEMORY, "too-much-memory",
+              "The request needs more memory than allowed", "413",
+              "the answer does not fit in the memory of one request"),
+    LAST_WORD(PROBLEM_OVERLOADED, "overloaded", "The server has too much to do",
+              "503", "its memory is taken by other requests"),
+    LAST_WORD(PROBLEM_DEADLINE, "deadline",
+              "The request took longer than allowed", "504",
+              "stopped after the deadline"),
+};
+
+/* Of any other problem the first: there is no memory. */
+static void answer_without_memory(struct api_call *call, enum problem problem)
 {
-    const struct error_form *form = form_of(call->req);
-    call->res->status = problem_type(PROBLEM_MEMORY)->status;
-    call->res->content_type = form->type;
+    const struct last_word *w = &last_words[COUNT(last_words) - 1];
+    while (w > last_words && w->problem != problem)
+        w--;
+    call->res->status = problem_type(w->problem)->status;
+    call->res->content_type = form_of(call->req)->type;
     call->res->header_length = NULL;
-    call->res->body = form->without_memory;
-    call->res->body_len = strlen(form->without_memory);
+    call->res->body = oip_owns(call->req->path) ? w->oip : w->body;
+    call->res->body_len = strlen(call->res->body);
 }
 
 static void answer_error(struct api_call *call)
 {
     const struct error_form *form = form_of(call->req);
+    api_blame(&call->err, call->mem);
+    call->res->header_length = NULL;
     json_out_init(&call->out, call->mem, call->out.pretty);
     form->write(&call->out, &call->err, call->req);
     call->res->status = form->status(&call->err);
@@ -116,16 +140,18 @@ static void answer_error(struct api_call *call)
     call->res->body = call->out.text;
     call->res->body_len = call->out.len;
     if (call->out.failed)
-        answer_without_memory(call);
+        answer_without_memory(call, call->err.fault[0].kind);
     encode(call);
-    if (call->res->status == 503)
+    if (call->res->status == 503 || call->res->status == 429)
         call->res->retry_after_s = RETRY_AFTER_S;
 }
 
 static void answer(struct api_call *call)
 {
     if (call->out.failed) {
-        answer_without_memory(call);
+        api_fail(&call->err, PROBLEM_MEMORY, NULL,
+                 "the answer does not fit in the memory of one request");
+        answer_error(call);
         return;
     }
     if (!call->res->status)
@@ -165,26 +191,29 @@ static api_handler *handler_of(const struct api_call *call,
     return is_method(call, "POST") ? route->post : NULL;
 }
 
+/* The types, as text. */
+static const char *list_types(const char *const *types, const char *between,
+                              struct arena *mem)
+{
+    struct json_out list;
+    json_out_init(&list, mem, false);
+    for (size_t i = 0; types[i]; i++)
+        out_format(&list, "%s%.*s", i ? between : "",
+                   (int)strcspn(types[i], ";"), types[i]);
+    out_bytes(&list, "", 1);
+    return list.failed ? "" : list.text;
+}
+
 static int check_accept(struct api_call *call, const struct route *route)
 {
-    char plain[TYPES_MAX][64], all[TYPES_MAX * 64] = "";
-    const char *types[TYPES_MAX];
-    size_t n = 0, len = 0;
-    for (; n < TYPES_MAX && route->produces[n]; n++) {
-        snprintf(plain[n], sizeof(plain[n]), "%.*s",
-                 (int)strcspn(route->produces[n], ";"), route->produces[n]);
-        types[n] = plain[n];
-        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s",
-                                n ? " or " : "", plain[n]);
-    }
-    size_t row = accept_pick(call->req->accept, types, n);
-    if (row < n) {
-        call->produces = route->produces[row];
+    size_t row = accept_pick(call->req->accept, route->produces);
+    call->produces = route->produces[row];
+    if (call->produces)
         return 0;
-    }
     return api_fail(&call->err, PROBLEM_NOT_ACCEPTABLE, NULL,
                     "Accept is \"%.100s\"; this path answers %s",
-                    call->req->accept, all);
+                    call->req->accept,
+                    list_types(route->produces, " or ", call->mem));
 }
 
 static int body_too_large(struct api_call *call)
@@ -193,24 +222,12 @@ static int body_too_large(struct api_call *call)
                     "the limit is %zu bytes", call->env->body_bytes_max);
 }
 
-/* The types of route, as text. */
-static const char *list_types(const struct route *route, const char *between,
-                              struct arena *mem)
-{
-    struct json_out list;
-    json_out_init(&list, mem, false);
-    for (size_t i = 0; route->consumes[i]; i++)
-        out_format(&list, "%s%s", i ? between : "", route->consumes[i]);
-    out_bytes(&list, "", 1);
-    return list.failed ? "" : list.text;
-}
-
 static int check_coding(struct api_call *call, const struct route *route)
 {
     const char *coding = call->req->content_encoding;
     if (coding_of(coding) != CODING_UNKNOWN)
         return 0;
-    call->res->accept_post = list_types(route, ", ", call->mem);
+    call->res->accept_post = list_types(route->consumes, ", ", call->mem);
     call->res->accept_encoding = CONTENT_CODINGS;
     return api_fail(
         &call->err, PROBLEM_MEDIA_TYPE, NULL,
@@ -228,11 +245,11 @@ static int check_type(struct api_call *call, const struct route *route)
     call->consumes = route->consumes[row];
     if (call->consumes)
         return 0;
-    call->res->accept_post = list_types(route, ", ", call->mem);
+    call->res->accept_post = list_types(route->consumes, ", ", call->mem);
     return api_fail(&call->err, PROBLEM_MEDIA_TYPE, NULL,
                     "Content-Type is %s%.100s%s; send %s, JSON in UTF-8",
                     type ? "\"" : "", type ? type : "missing", type ? "\"" : "",
-                    list_types(route, " or ", call->mem));
+                    list_types(route->consumes, " or ", call->mem));
 }
 
 /* The head of a request with a body. */
@@ -275,20 +292,43 @@ static int check_head(struct api_call *call, const struct route *route)
     return 0;
 }
 
+size_t api_paths(void)
+{
+    return n_routes;
+}
+
+const char *api_path(size_t row)
+{
+    return routes[row].path;
+}
+
+static const struct route *route_of(const struct api_request *req)
+{
+    return req->route ? req->route : route_find(req->path);
+}
+
+struct api_route api_find(struct api_request *req)
+{
+    const struct route *found = req->route = route_find(req->path);
+    bool encoded = coding_of(req->content_encoding) != CODING_IDENTITY;
+    if (!found)
+        return (struct api_route){.row = n_routes, .encoded = encoded};
+    return (struct api_route){
+        .row = (size_t)(found - routes),
+        .scope = found->scope,
+        .vital = found->vital,
+        .inline_bytes_max = encoded ? 0 : found->inline_bytes_max,
+        .in_pieces = found->in_pieces && strcmp(req->method, "POST") == 0,
+        .encoded = encoded,
+    };
+}
+
 bool api_admit(const struct api_env *env, const struct api_request *req,
-               struct arena *mem, struct api_route *route,
-               struct api_response *res)
+               struct arena *mem, struct api_response *res)
 {
     struct api_call call;
-    const struct route *found = route_find(req->path);
     call_init(&call, env, req, mem, res);
-    bool encoded = coding_of(req->content_encoding) != CODING_IDENTITY;
-    *route = (struct api_route){.encoded = encoded};
-    if (found) {
-        route->inline_bytes_max = encoded ? 0 : found->inline_bytes_max;
-        route->in_pieces = found->in_pieces && is_method(&call, "POST");
-    }
-    if (check_head(&call, found) == 0)
+    if (check_head(&call, route_of(req)) == 0)
         return true;
     answer_error(&call);
     return false;
@@ -331,47 +371,61 @@ static int handle(struct api_call *call, const struct route *route)
     return rc;
 }
 
+/* The call is made; its answer is written, whatever it may be. */
+static void answer_call(struct api_call *call)
+{
+    const struct route *route = route_of(call->req);
+    if (check_head(call, route)) {
+        answer_error(call);
+        return;
+    }
+    if (is_method(call, "OPTIONS")) {
+        call->res->status = 204;
+        call->res->allow = route_allow(route);
+        return;
+    }
+    call->rest = route_rest(route, call->req->path);
+    int rc = handle(call, route);
+    if (is_stopped(call->mem->stop))
+        return; /* and there need be no fault */
+    if (rc) {
+        answer_error(call);
+        return;
+    }
+    answer(call);
+    if (route->tagged)
+        tag(call);
+}
+
+/*
+ * Whatever has been made of a request that is stopped by now is not to be
+ * trusted, so it never leaves: this is the only place that must be right.
+ */
 void api_answer(const struct api_env *env, const struct api_request *req,
                 struct arena *mem, struct api_response *res)
 {
     struct api_call call;
-    const struct route *route = route_find(req->path);
     call_init(&call, env, req, mem, res);
-    if (check_head(&call, route)) {
-        answer_error(&call);
+    mem->stop = env->par ? env->par->stop : NULL;
+    answer_call(&call);
+    if (!is_stopped(mem->stop))
         return;
-    }
-    if (is_method(&call, "OPTIONS")) {
-        res->status = 204;
-        res->allow = route_allow(route);
-        return;
-    }
-    call.rest = route_rest(route, req->path);
-    if (handle(&call, route)) {
-        answer_error(&call);
-        return;
-    }
-    answer(&call);
-    if (route->tagged)
-        tag(&call);
+    mem->stop = NULL; /* what follows is wanted */
+    call_init(&call, env, req, mem, res);
+    api_fail(&call.err, PROBLEM_DEADLINE, NULL, "stopped after the deadline");
+    answer_error(&call);
 }
 
-void api_overloaded(const struct api_request *req, struct arena *mem,
-                    struct api_response *res)
+void api_refuse(const struct api_request *req, const struct api_refusal *why,
+                struct arena *mem, struct api_response *res)
 {
     struct api_call call;
+    mem->stop = NULL; /* this is wanted, whatever has come before */
     call_init(&call, NULL, req, mem, res);
-    api_fail(&call.err, PROBLEM_OVERLOADED, NULL,
-             "the queue of requests is full");
+    api_fail(&call.err, why->kind, NULL, "%s", why->detail);
     answer_error(&call);
-}
-
-void api_body_too_large(const struct api_env *env,
-                        const struct api_request *req, struct arena *mem,
-                        struct api_response *res)
-{
-    struct api_call call;
-    call_init(&call, env, req, mem, res);
-    body_too_large(&call);
-    answer_error(&call);
+    if (why->retry_after_s)
+        res->retry_after_s = why->retry_after_s;
+    if (why->kind == PROBLEM_UNAUTHORIZED)
+        res->authenticate = "Bearer realm=\"evald\"";
 }

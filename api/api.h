@@ -7,20 +7,29 @@
 #ifndef EVALD_API_API_H
 #define EVALD_API_API_H
 
+#include "api/error.h"
 #include "core/arena.h"
 #include "core/parallel.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
+struct json_out;
+struct route;
+
 #define EVALD_VERSION "0.1.0"
 
 /* What the server is and allows, as far as answers depend on it. */
 struct api_env {
-    const struct parallel *par;
+    const struct parallel *par; /* with the stop of the request */
     size_t body_bytes_max;
     size_t workers;
     bool draining; /* shutting down: not ready for new work */
+    /* Writes what /metrics answers, as OpenMetrics if `open`; or NULL. */
+    void (*write_metrics)(void *metrics, bool open, struct json_out *out);
+    void *metrics;
+    /* What was computed adds to them; or NULL. */
+    struct api_counts *counts;
 };
 
 /* A piece of a text or body. */
@@ -38,7 +47,8 @@ struct api_request {
     const char *header_length; /* Inference-Header-Content-Length */
     const char *request_id;
     const char *if_none_match;
-    bool length_known; /* content_length was sent */
+    const struct route *route; /* by api_find; NULL = not looked up yet */
+    bool length_known;         /* content_length was sent */
     size_t content_length;
     const char *body; /* of the whole request, unless intake has it */
     size_t body_len;
@@ -51,6 +61,7 @@ struct api_response {
     const char *allow;            /* methods of the path, for Allow */
     const char *accept_post;      /* for Accept-Post, or NULL */
     const char *accept_encoding;  /* for Accept-Encoding, or NULL */
+    const char *authenticate;     /* for WWW-Authenticate, or NULL */
     const char *etag;             /* for ETag, or NULL */
     const char *content_encoding; /* of the body, or NULL */
     const char *vary;             /* for Vary, or NULL */
@@ -64,8 +75,14 @@ struct api_response {
     double parse_ms, compute_ms, encode_ms;
 };
 
+/* What a client must be allowed to do there. */
+enum api_scope { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN, SCOPE_PUBLIC };
+
 /* The route that a path leads to: what the server must know of it. */
 struct api_route {
+    size_t row; /* of the paths; api_paths() = there is no such path */
+    enum api_scope scope;
+    bool vital; /* health and metrics: answered whatever the load */
     size_t inline_bytes_max; /* bodies beyond this are work for a worker */
     bool in_pieces;          /* the body may go to an intake while it comes */
     bool encoded; /* the length of the body does not say what it becomes */
@@ -77,20 +94,36 @@ struct api_route {
  */
 size_t api_memory_bytes(size_t body_len);
 
+/* How many paths there are, and one of them as a template: "/v1/{group}". */
+size_t api_paths(void);
+const char *api_path(size_t row);
+
+/* The route that a request with this head takes, which req keeps. */
+struct api_route api_find(struct api_request *req);
+
+/*
+ * What a request with this head will usually need of its arena, to be paid
+ * for by arena_prepay before its body comes: numbers, documents, the answer.
+ * *route is as api_admit set it.  It is an estimate (reservation.c has the
+ * measurements), and never above api_memory_bytes.
+ */
+size_t api_reservation(const struct api_env *env, const struct api_request *req,
+                       const struct api_route *route);
+
 /*
  * Looks at the head of a request.  True: go on, read the body, then call
  * api_answer.  False: *res is the answer already, and the body need not come.
- * *route is set either way.
  */
 bool api_admit(const struct api_env *env, const struct api_request *req,
-               struct arena *mem, struct api_route *route,
-               struct api_response *res) __attribute__((warn_unused_result));
+               struct arena *mem, struct api_response *res)
+    __attribute__((warn_unused_result));
 
 /*
  * A body that is read while it comes: made when the first piece is there, fed
  * with pieces in their order, then given to api_answer as req->intake, and
  * released.  It uses mem and env->par, and belongs to one thread at a time.
- * NULL when mem is spent.
+ * NULL when mem is spent: then the request is to be refused, as without its
+ * body it would be another one.
  */
 struct api_intake *api_intake_new(const struct api_env *env,
                                   const struct api_request *req,
@@ -99,15 +132,23 @@ void api_intake_take(struct api_intake *intake, const struct span *piece,
                      size_t n);
 void api_intake_free(struct api_intake *intake);
 
-/* Answers an admitted request; cannot fail, as an error is an answer too. */
+/*
+ * Answers an admitted request; cannot fail, as an error is an answer too.
+ * Once env->par->stop is set it answers 504 at once (core/stop.h); so does an
+ * intake, which then takes nothing more.
+ */
 void api_answer(const struct api_env *env, const struct api_request *req,
                 struct arena *mem, struct api_response *res);
 
-/* Answers that only the server knows are due. */
-void api_overloaded(const struct api_request *req, struct arena *mem,
-                    struct api_response *res);
-void api_body_too_large(const struct api_env *env,
-                        const struct api_request *req, struct arena *mem,
-                        struct api_response *res);
+/* Why the server answers with an error of its own. */
+struct api_refusal {
+    enum problem kind;
+    int retry_after_s; /* 0 = as is usual for the kind */
+    char detail[DETAIL_BYTES];
+};
+
+/* Answers with why; env may be NULL. */
+void api_refuse(const struct api_request *req, const struct api_refusal *why,
+                struct arena *mem, struct api_response *res);
 
 #endif

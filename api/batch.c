@@ -36,8 +36,12 @@ static void answer(struct api_call *call, const json_t *doc,
     struct json_out *out = &call->out;
     struct api_error err = {.n = 0};
     size_t row = find(doc, at, &err);
-    struct operation_source src = {
-        .row = row, .doc = doc, .lifted = lifted, .at = at, .named = true};
+    struct operation_source src = {.row = row,
+                                   .doc = doc,
+                                   .lifted = lifted,
+                                   .at = at,
+                                   .named = true,
+                                   .counts = call->env->counts};
     size_t len = out->len;
     bool comma = out->comma;
     out_open(out, '{');
@@ -49,6 +53,9 @@ static void answer(struct api_call *call, const json_t *doc,
         out_close(out, '}');
         return;
     }
+    if (is_stopped(call->mem->stop))
+        return; /* and there need be no fault */
+    api_blame(&err, call->mem);
     arena_release(call->mem, mark); /* it fails before it writes */
     out->len = len;
     out->comma = comma;
@@ -85,7 +92,7 @@ int batch_post(struct api_call *call)
     out_open(&call->out, '{');
     out_key(&call->out, "responses");
     out_open(&call->out, '[');
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && !is_stopped(call->mem->stop); i++)
         answer(call, json_array_get(list, i), &lifted,
                &(struct at){&at, NULL, i}, &times);
     out_close(&call->out, ']');

@@ -29,6 +29,7 @@ enum {
     ROOM_BYTES_FIRST = 1 << 16,
     RATIO_USUAL = 8, /* of JSON, roughly */
     RATIO_AGAIN = 4,
+    LOOK_BYTES = 1 << 18, /* of the content, between looks at the stop */
 };
 
 static const char *const names[] = {[CODING_IDENTITY] = "identity",
@@ -102,15 +103,20 @@ static size_t first_room(const struct inflation *f, size_t most)
 }
 
 /* INFLATED_ALL is all of it, and whole. */
-static enum inflated inflate_once(struct inflation *f)
+static enum inflated inflate_once(struct inflation *f, const atomic_bool *stop)
 {
     struct inflater *inf = inflater_new(f->coding);
     const char *in = f->body;
     f->n = 0;
     if (!inf)
         return INFLATED_NO_MEMORY;
-    enum inflated rc =
-        inflater_take(inf, &in, in + f->len, f->out, f->room, &f->n);
+    enum inflated rc = INFLATED_ROOM;
+    while (rc == INFLATED_ROOM && f->n < f->room && !is_stopped(stop)) {
+        size_t room = f->room - f->n, n;
+        rc = inflater_take(inf, &in, f->body + f->len, f->out + f->n,
+                           room < LOOK_BYTES ? room : LOOK_BYTES, &n);
+        f->n += n;
+    }
     if (rc == INFLATED_ALL && !inflater_is_whole(inf))
         rc = INFLATED_MALFORMED;
     f->fault = inflater_fault(inf);
@@ -131,11 +137,14 @@ static enum inflated inflate_body(struct inflation *f, size_t bytes_max,
     f->room = first_room(f, most);
     for (;;) {
         f->out = arena_alloc(mem, f->room, 1);
-        enum inflated rc = f->out ? inflate_once(f) : INFLATED_NO_MEMORY;
+        enum inflated rc =
+            f->out ? inflate_once(f, mem->stop) : INFLATED_NO_MEMORY;
         if (rc == INFLATED_ALL && f->n <= bytes_max) {
             arena_trim(mem, f->out, f->n);
             return rc;
         }
+        if (is_stopped(mem->stop))
+            return INFLATED_NO_MEMORY;
         arena_release(mem, mark);
         if (f->n > bytes_max)
             return INFLATED_ROOM;
@@ -185,11 +194,19 @@ static size_t encode_gzip(const char *text, size_t len, char *out, size_t room,
     if (len <= INT_MAX &&
         deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS,
                      GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK) {
-        z.next_in = (const Bytef *)text;
-        z.avail_in = (unsigned)len;
+        int rc = Z_OK;
         z.next_out = (Bytef *)out;
         z.avail_out = (unsigned)room;
-        if (deflate(&z, Z_FINISH) == Z_STREAM_END)
+        for (size_t i = 0, some; rc == Z_OK && !is_stopped(mem->stop);
+             i += some) {
+            some = len - i < LOOK_BYTES ? len - i : LOOK_BYTES;
+            z.next_in = (const Bytef *)text + i;
+            z.avail_in = (unsigned)some;
+            rc = deflate(&z, i + some < len ? Z_NO_FLUSH : Z_FINISH);
+            if (z.avail_in > 0 || i + some == len)
+                break; /* there is no room left, or all is done */
+        }
+        if (rc == Z_STREAM_END)
             n = room - z.avail_out;
         deflateEnd(&z);
     }
@@ -197,10 +214,29 @@ static size_t encode_gzip(const char *text, size_t len, char *out, size_t room,
     return n;
 }
 
-static size_t encode_zstd(const char *text, size_t len, char *out, size_t room)
+static size_t encode_zstd(const char *text, size_t len, char *out, size_t room,
+                          const atomic_bool *stop)
 {
-    size_t n = ZSTD_compress(out, room, text, len, ZSTD_LEVEL);
-    return ZSTD_isError(n) ? 0 : n;
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    ZSTD_outBuffer to = {.size = room};
+    size_t rc = 1;
+    to.dst = out;
+    if (z &&
+        !ZSTD_isError(
+            ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL)) &&
+        !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(z, len)))
+        for (size_t i = 0, some; i < len && !is_stopped(stop); i += some) {
+            some = len - i < LOOK_BYTES ? len - i : LOOK_BYTES;
+            ZSTD_inBuffer from = {text + i, some, 0};
+            rc = ZSTD_compressStream2(
+                z, &to, &from, i + some < len ? ZSTD_e_continue : ZSTD_e_end);
+            if (ZSTD_isError(rc) || from.pos < some)
+                break;
+            if (i + some < len)
+                rc = 1; /* it is not the end */
+        }
+    ZSTD_freeCCtx(z);
+    return rc ? 0 : to.pos;
 }
 
 bool content_encode(enum coding coding, char **body, size_t *len,
@@ -214,7 +250,7 @@ bool content_encode(enum coding coding, char **body, size_t *len,
     if (out && coding == CODING_GZIP)
         n = encode_gzip(*body, *len, out, room, mem);
     if (out && coding == CODING_ZSTD)
-        n = encode_zstd(*body, *len, out, room);
+        n = encode_zstd(*body, *len, out, room, mem->stop);
     if (n == 0) {
         arena_release(mem, mark);
         return false;

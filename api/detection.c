@@ -1,9 +1,10 @@
 /* Scoring a decoded request, and what deserves a word about it. */
 #include "api/detection.h"
 
+#include "core/key_sort.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int no_memory(struct api_error *err)
@@ -34,37 +35,32 @@ static int refuse_unknown_images(const struct detection_request *req,
     return -1;
 }
 
-struct named {
-    int64_t id;
-    size_t place;
-    const char *name;
-};
-
-static int by_id_then_place(const void *a, const void *b)
-{
-    const struct named *x = a, *y = b;
-    int c = (x->id > y->id) - (x->id < y->id);
-    return c ? c : (x->place > y->place) - (x->place < y->place);
-}
-
 /* The names in the order of the index's categories; of two the last. */
 static int name_categories(struct detection_report *rep, struct arena *mem)
 {
     const struct detection_request *req = rep->req;
     size_t n = req->gt.n_categories;
-    struct named *sorted = arena_alloc(mem, n, sizeof(*sorted));
     rep->name = arena_alloc(mem, n, sizeof(*rep->name));
+    struct arena_mark mark = arena_mark(mem);
+    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
+    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
+    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
+    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
     if (mem->failed)
         return -1;
-    for (size_t i = 0; i < n; i++)
-        sorted[i] =
-            (struct named){req->gt.category[i], i, req->category_name[i]};
-    qsort(sorted, n, sizeof(*sorted), by_id_then_place);
+    for (size_t i = 0; i < n; i++) {
+        key[i] = id_key(req->gt.category[i]);
+        row[i] = (uint32_t)i;
+    }
+    key_sort(n, key, row, spare_key, spare_row, mem->stop);
+    if (is_stopped(mem->stop))
+        return -1;
     for (size_t i = 0, k = 0; i < n; i++) {
-        rep->name[k] = sorted[i].name;
-        if (i + 1 < n && sorted[i + 1].id != sorted[i].id)
+        rep->name[k] = req->category_name[row[i]];
+        if (i + 1 < n && key[i + 1] != key[i])
             k++;
     }
+    arena_release(mem, mark);
     return 0;
 }
 

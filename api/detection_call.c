@@ -1,5 +1,6 @@
 /* POST /v1/detection/evaluate */
 #include "api/clock.h"
+#include "api/counts.h"
 #include "api/detection_intake.h"
 #include "api/route.h"
 
@@ -29,6 +30,7 @@ static int score(struct api_call *call, const struct detection_request *req)
         return -1;
     double computed = clock_ms();
     call->res->compute_ms = computed - start;
+    counts_evaluation(call->env->counts, req->dt.n, req->gt.n_images);
     if (strncmp(call->produces, "text/", 5) == 0)
         detection_text(&call->out, rep);
     else

@@ -22,11 +22,14 @@ static size_t repeated_ids(const int64_t *id, size_t n, struct id_pair *pair,
     size_t count = 0;
     if (mem->failed)
         return 0;
-    for (size_t i = 0; i < n; i++) {
-        key[i] = id_key(id[i]);
-        row[i] = (uint32_t)i;
-    }
-    key_sort(n, key, row, spare_key, spare_row);
+    for (size_t i = 0, end; (end = stop_reach(mem->stop, i, n)) > i;)
+        for (; i < end; i++) {
+            key[i] = id_key(id[i]);
+            row[i] = (uint32_t)i;
+        }
+    key_sort(n, key, row, spare_key, spare_row, mem->stop);
+    if (is_stopped(mem->stop))
+        return 0;
     for (size_t i = 1; i < n; i++) {
         if (key[i] != key[i - 1])
             continue;
@@ -154,6 +157,7 @@ static void end_settings(struct levels *l, struct api_error *err)
 {
     out_bytes(&l->settings, "}", 1);
     arena_clear(&l->documents, 0);
+    l->documents.stop = l->mem->stop;
     const json_t *v =
         l->settings.failed
             ? NULL

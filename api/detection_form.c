@@ -11,7 +11,8 @@
 enum {
     SPANS_MAX = 16,
     SETTING_BYTES_MAX = 1 << 20,
-    NPY_MAGIC = 0x93, /* the first byte of a .npy file, and of no JSON */
+    LOOK_BYTES = 1 << 20, /* of a piece, between looks at the stop */
+    NPY_MAGIC = 0x93,     /* the first byte of a .npy file, and of no JSON */
 };
 
 /* What a part is, by its name. */
@@ -256,10 +257,15 @@ static void take_piece(struct detection_form *f, const struct span *piece)
 void detection_form_take(struct detection_form *f, const struct span *piece,
                          size_t n)
 {
-    for (size_t i = 0; i < n && !f->failed; i++) {
-        take_piece(f, &piece[i]);
-        f->bytes += piece[i].len;
-    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t at = 0, len; at < piece[i].len && !f->failed; at += len) {
+            len = piece[i].len - at;
+            len = len < LOOK_BYTES ? len : LOOK_BYTES;
+            take_piece(f, &(struct span){piece[i].text + at, len});
+            f->bytes += len;
+            if (is_stopped(f->mem->stop))
+                no_memory(f);
+        }
     flush(f);
 }
 

@@ -46,9 +46,10 @@ static bool follows_record(const char *text, const char *at)
 
 /* As many records as there are from g->from on. */
 static bool read_ahead(struct guess *g, const struct kind *kind,
-                       const struct span *piece, void *memory)
+                       const struct span *piece, void *memory,
+                       const atomic_bool *stop)
 {
-    struct scan s = {g->from, piece->text + piece->len};
+    struct scan s = {g->from, piece->text + piece->len, stop};
     bool more = true;
     table_over(&g->rows, kind, memory, rows_max(kind, piece->len));
     while (more && g->rows.n < g->rows.capacity && scan_peek(&s) == '{') {
@@ -63,7 +64,7 @@ static bool read_ahead(struct guess *g, const struct kind *kind,
 
 /* `likely` is tried first: any guess is right, but not any is of use. */
 void guess_make(struct guess *g, const struct kind *likely,
-                const struct span *piece, void *memory)
+                const struct span *piece, void *memory, const atomic_bool *stop)
 {
     const char *end = piece->text + piece->len, *at = piece->text;
     for (size_t i = 0; i < CANDIDATES_MAX; i++, at++) {
@@ -76,7 +77,7 @@ void guess_make(struct guess *g, const struct kind *likely,
         for (size_t k = 0; k < KINDS + KINDS; k++) {
             const struct kind *kind = kinds[k % KINDS];
             if ((kind == likely) == (k < KINDS) &&
-                read_ahead(g, kind, piece, memory))
+                read_ahead(g, kind, piece, memory, stop))
                 return;
         }
     }

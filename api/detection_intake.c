@@ -19,6 +19,7 @@ struct api_intake *api_intake_new(const struct api_env *env,
     size_t length = req->length_known ? req->content_length : req->body_len;
     size_t expected = plain ? length : INFLATION * length;
     struct api_intake *in;
+    mem->stop = env->par->stop;
     if (expected > env->body_bytes_max)
         expected = env->body_bytes_max;
     arena_reserve(mem, MEMORY_PER_BYTE * expected);
@@ -90,7 +91,9 @@ static size_t fill_windows(struct api_intake *in, const char **at,
 {
     enum inflated rc = INFLATED_ROOM;
     size_t n = 0;
-    for (; rc == INFLATED_ROOM && n < WINDOWS && in->err.n == 0; n++)
+    for (; rc == INFLATED_ROOM && n < WINDOWS && in->err.n == 0 &&
+           !is_stopped(in->mem->stop);
+         n++)
         rc = fill_window(in, &in->window[n], in->memory + n * WINDOW_BYTES, at,
                          end);
     return n;
@@ -100,7 +103,8 @@ static void inflate_piece(struct api_intake *in, const struct span *piece)
 {
     const char *at = piece->text, *end = piece->text + piece->len;
     size_t n = WINDOWS;
-    while (in->err.n == 0 && (n == WINDOWS || at < end)) {
+    while (in->err.n == 0 && (n == WINDOWS || at < end) &&
+           !is_stopped(in->mem->stop)) {
         const char *from = at;
         n = fill_windows(in, &at, end);
         in->deflated += (size_t)(at - from);

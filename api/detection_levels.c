@@ -10,7 +10,7 @@ enum progress {
     WANTS_MORE, /* what comes is not complete in the text at hand */
 };
 
-static void spent(struct levels *l)
+void levels_spent(struct levels *l)
 {
     l->err.n = 0;
     l->failed = true;
@@ -51,7 +51,7 @@ void levels_move(struct levels *l, const char *to)
 static const json_t *read_value(struct levels *l, struct scan *s,
                                 const struct at *at)
 {
-    const char *end = scan_value_end(s->at, s->end);
+    const char *end = scan_value_end(s->at, s->end, s->stop);
     struct api_error err;
     err.n = 0;
     if (!end && !l->last)
@@ -66,6 +66,7 @@ static const json_t *read_value(struct levels *l, struct scan *s,
     struct json_origin origin = l->origin;
     origin.at = at;
     arena_clear(&l->documents, DOCUMENT_BYTES_KEPT);
+    l->documents.stop = l->mem->stop;
     l->documents.bytes_max = l->mem->bytes_max - l->mem->bytes_used;
     const json_t *v = json_read_value(s->at, (size_t)(end - s->at), &origin,
                                       &l->documents, &err);
@@ -198,7 +199,7 @@ static void keep_setting(struct levels *l, struct span key, struct span value)
     out_format(out, ":");
     out_bytes(out, value.text, value.len);
     if (out->failed)
-        spent(l);
+        levels_spent(l);
 }
 
 /* A value that is skipped, or is a setting. */
@@ -242,7 +243,7 @@ static int note_key(struct levels *l, struct level *level, struct span key,
         level->key = arena_alloc(l->mem, KEYS_MAX, sizeof(*level->key));
     char *copy = arena_alloc(l->mem, key.len + 1, 1);
     if (!level->key || !copy) {
-        spent(l);
+        levels_spent(l);
         return -1;
     }
     memcpy(copy, key.text, key.len);
@@ -319,7 +320,7 @@ static enum progress step_item(struct levels *l, struct level *level,
     bool guessed = is_guessed(l, t, s);
     if (table_grow(t, guessed ? l->guess->rows.n : 1,
                    l->rest - (size_t)(from - l->text), l->mem)) {
-        spent(l);
+        levels_spent(l);
         return WENT_ON;
     }
     if (guessed) {

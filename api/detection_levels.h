@@ -60,6 +60,9 @@ struct levels {
     const struct guess *guess; /* about the text at hand, or NULL */
 };
 
+/* Ends reading: there is no memory, or nobody waits for it any more. */
+void levels_spent(struct levels *l);
+
 /* Moves the beginning of the text at hand, so that lines are counted once. */
 void levels_move(struct levels *l, const char *to);
 
@@ -74,7 +77,8 @@ void levels_finish(struct levels *l, struct api_error *err);
 
 /* Reads ahead in a piece of text; memory takes as many rows as can be in it. */
 void guess_make(struct guess *g, const struct kind *likely,
-                const struct span *piece, void *memory);
+                const struct span *piece, void *memory,
+                const atomic_bool *stop);
 
 /* The bytes of memory that guess_make needs for a piece. */
 size_t guess_bytes(size_t piece_len);

@@ -36,11 +36,13 @@ static int check_number(double x, size_t column, const struct at *row,
 }
 
 static int check_rows(const double *x, size_t n, const struct at *at,
-                      struct api_error *err)
+                      const atomic_bool *stop, struct api_error *err)
 {
-    for (size_t i = 0; i < n * COLUMNS && !api_full(err); i++)
-        check_number(x[i], i % COLUMNS, &(struct at){at, NULL, i / COLUMNS},
-                     err);
+    for (size_t i = 0, end;
+         !api_full(err) && (end = stop_reach(stop, i, n * COLUMNS)) > i;)
+        for (; i < end && !api_full(err); i++)
+            check_number(x[i], i % COLUMNS, &(struct at){at, NULL, i / COLUMNS},
+                         err);
     return err->n ? -1 : 0;
 }
 
@@ -55,6 +57,8 @@ static int keep_rows(const double *x, size_t n, struct detection_request *req,
     if (!image || !category || !box || !score)
         return -1;
     for (size_t i = 0; i < n; i++, x += COLUMNS) {
+        if (i % STOP_STRETCH == 0 && is_stopped(mem->stop))
+            return -1;
         image[i] = (int64_t)x[IMAGE];
         category[i] = (int64_t)x[CATEGORY];
         for (size_t k = 0; k < 4; k++)
@@ -83,9 +87,10 @@ int detection_read_npy(const char *bytes, size_t len, const struct at *at,
                        "x, y, width, height, score, category_id",
                        COLUMNS);
     double *x = arena_alloc(mem, a.n, sizeof(*x));
+    a.stop = mem->stop;
     if (x && npy_doubles(&a, x))
         return at_fail(err, PROBLEM_INVALID_VALUE, at, "%s", a.why);
-    if (x && check_rows(x, a.dim[0], at, err))
+    if (x && check_rows(x, a.dim[0], at, mem->stop, err))
         return -1;
     if (!x || keep_rows(x, a.dim[0], req, mem))
         return at_fail(err, PROBLEM_MEMORY, at,

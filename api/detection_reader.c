@@ -38,6 +38,8 @@ struct detection_reader *detection_reader_new(
     json_out_init(&r->levels.settings, mem, false);
     out_bytes(&r->levels.settings, "{", 1);
     arena_init(&r->levels.documents, mem->bytes_max);
+    r->levels.documents.stop = mem->stop;
+    r->levels.documents.parent = mem;
     return r;
 }
 
@@ -51,7 +53,7 @@ static size_t run(struct detection_reader *r, const char *text, size_t len,
                   const struct guess *guess, bool last)
 {
     struct levels *l = &r->levels;
-    struct scan s = {text, text + len};
+    struct scan s = {text, text + len, l->mem->stop};
     size_t left =
         r->expected > l->origin.byte ? r->expected - l->origin.byte : 0;
     l->text = text;
@@ -77,7 +79,7 @@ static int keep(struct detection_reader *r, const char *text, size_t n)
                             "request");
         }
         if (r->carry_len)
-            memcpy(carry, r->carry, r->carry_len);
+            stop_copy(r->levels.mem->stop, carry, r->carry, r->carry_len);
         r->carry = carry;
         r->carry_capacity = capacity;
     }
@@ -137,13 +139,15 @@ struct ahead {
     const struct kind *likely;
     struct guess guess[GUESSES_MAX];
     void **rows;
+    const atomic_bool *stop;
 };
 
 static void look_ahead(void *context, size_t item, size_t worker)
 {
     struct ahead *a = context;
     (void)worker;
-    guess_make(&a->guess[item], a->likely, &a->piece[item], a->rows[item]);
+    guess_make(&a->guess[item], a->likely, &a->piece[item], a->rows[item],
+               a->stop);
 }
 
 /* The kind of the list that is open, if one is. */
@@ -173,13 +177,20 @@ static bool make_room(struct detection_reader *r, const struct span *piece,
 static void take_some(struct detection_reader *r, const struct span *piece,
                       size_t n)
 {
-    struct ahead ahead = {
-        .piece = piece, .likely = open_kind(&r->levels), .rows = r->rows};
+    const atomic_bool *stop = r->levels.mem->stop;
+    struct ahead ahead = {.piece = piece,
+                          .likely = open_kind(&r->levels),
+                          .rows = r->rows,
+                          .stop = stop};
     bool many = n > 1 && r->par->width > 1 && make_room(r, piece, n);
     if (many)
         r->par->run(r->par, n, look_ahead, &ahead);
-    for (size_t i = 0; i < n && !r->levels.failed; i++)
-        take_one(r, &piece[i], many ? &ahead.guess[i] : NULL);
+    for (size_t i = 0; i < n && !r->levels.failed; i++) {
+        if (is_stopped(stop)) /* guesses may not have been made */
+            levels_spent(&r->levels);
+        else
+            take_one(r, &piece[i], many ? &ahead.guess[i] : NULL);
+    }
 }
 
 void detection_reader_take(struct detection_reader *r, const struct span *piece,
@@ -209,6 +220,8 @@ void detection_reader_free(struct detection_reader *r)
 int detection_reader_finish(struct detection_reader *r, struct api_error *err)
 {
     struct levels *l = &r->levels;
+    if (!l->failed && is_stopped(l->mem->stop))
+        levels_spent(l);
     if (!l->failed)
         run(r, r->carry ? r->carry : "", r->carry_len, NULL, true);
     if (!l->failed)

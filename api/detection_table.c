@@ -107,7 +107,7 @@ int table_grow(struct table *t, size_t rows, size_t rest, struct arena *mem)
         if (!column)
             return -1;
         if (t->n)
-            memcpy(column, t->column[f], t->n * bytes);
+            stop_copy(mem->stop, column, t->column[f], t->n * bytes);
         t->column[f] = column;
     }
     t->capacity = capacity;

@@ -67,7 +67,7 @@ static void class_table(struct json_out *out,
     for (size_t i = 0; i < n; i++)
         out_format(out, " %9s", coco_number(r->protocol, i).name);
     out_format(out, "\n");
-    for (size_t k = 0; k < r->index.n_classes; k++) {
+    for (size_t k = 0; k < r->index.n_classes && !out->failed; k++) {
         char id[32];
         name_cell(out, class_name(rep, k, id, sizeof(id)));
         out_format(out, " %7u %7u",
@@ -92,7 +92,7 @@ static void image_table(struct json_out *out,
                p->per_image_iou, p->score_threshold, "image", "truths", "found",
                "tp", "fp", "fn", "ignored", "precision", "recall", "f1",
                "mean IoU", "AP");
-    for (size_t i = 0; i < rep->result.index.n_images; i++) {
+    for (size_t i = 0; i < rep->result.index.n_images && !out->failed; i++) {
         const struct coco_image *m = &rep->image[i];
         double found = (double)m->tp + m->fp;
         double f1_of = 2.0 * m->tp + m->fp + m->fn;

@@ -137,7 +137,7 @@ static void write_classes(struct json_out *out,
     const struct coco_result *r = &rep->result;
     out_key(out, "per_class");
     out_open(out, '[');
-    for (size_t k = 0; k < r->index.n_classes; k++) {
+    for (size_t k = 0; k < r->index.n_classes && !out->failed; k++) {
         const struct coco_class *class = &r->class[k];
         out_open(out, '{');
         write_category(out, rep, k);
@@ -189,7 +189,7 @@ static void write_images(struct json_out *out,
 {
     out_key(out, "per_image");
     out_open(out, '[');
-    for (size_t i = 0; i < rep->result.index.n_images; i++)
+    for (size_t i = 0; i < rep->result.index.n_images && !out->failed; i++)
         write_image(out, rep->result.index.image[i], &rep->image[i]);
     out_close(out, ']');
 }
@@ -224,7 +224,7 @@ static void write_axes(struct json_out *out, const struct coco_result *r,
                             p->n_areas, COCO_LIMITS};
     size_t next = axis == 0 && tensor == RECALL ? 2 : axis + 1;
     out_open(out, '[');
-    for (at[axis] = 0; at[axis] < size[axis]; at[axis]++) {
+    for (at[axis] = 0; at[axis] < size[axis] && !out->failed; at[axis]++) {
         if (next < 5)
             write_axes(out, r, tensor, next, at);
         else

@@ -1,6 +1,7 @@
 #include "api/error.h"
 
 #include "api/json_out.h"
+#include "core/arena.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -8,6 +9,51 @@
 #include <string.h>
 
 static const struct problem_type types[PROBLEM_COUNT] = {
+    [PROBLEM_MALFORMED_REQUEST] =
+        {"malformed-request", 400, "The head of the request is not clean HTTP",
+         "Programs along the way could read such a request in different ways, "
+         "so it is refused and the connection closed: exactly one Host, one "
+         "Content-Length of digits or Transfer-Encoding: chunked but never "
+         "both, names of letters, digits and -, no control characters, lines "
+         "that end in CR LF and are not folded."},
+    [PROBLEM_URI_TOO_LONG] =
+        {"uri-too-long", 414, "The request line is too long",
+         "The path and the query together have to fit into some kilobytes; "
+         "larger things belong into a body."},
+    [PROBLEM_HEAD_TOO_LARGE] =
+        {"head-too-large", 431, "The head of the request is too large",
+         "All headers together have to fit into some kilobytes."},
+    [PROBLEM_EXPECTATION] = {"expectation", 417,
+                             "The expectation cannot be met",
+                             "Expect knows 100-continue alone."},
+    [PROBLEM_VERSION] =
+        {"http-version", 505, "This version of HTTP is not spoken here",
+         "Ask with HTTP/1.1; put a proxy in front for other versions."},
+    [PROBLEM_UNAUTHORIZED] =
+        {"unauthorized", 401, "A token is needed",
+         "Send Authorization: Bearer TOKEN with a token of this server; "
+         "evald token new makes one."},
+    [PROBLEM_FORBIDDEN] =
+        {"forbidden", 403, "This is not allowed",
+         "The token lacks the scope, or the Host or Origin of the request is "
+         "not one that this server goes by: see its --allow-host and "
+         "--cors-origin."},
+    [PROBLEM_TOO_SLOW] =
+        {"too-slow", 408, "The request came too slowly",
+         "Send it again, over a connection that is fast enough; the server "
+         "does not wait longer for a head or a body."},
+    [PROBLEM_THROTTLED] =
+        {"throttled", 429, "Too many requests from one client",
+         "Wait for the seconds that Retry-After says, and ask more slowly or "
+         "with fewer requests at a time."},
+    [PROBLEM_DEADLINE] =
+        {"deadline", 504, "The request took longer than allowed",
+         "The work was stopped. Ask for less at a time, or for more time: "
+         "X-Request-Timeout-Ms, up to the limit of the server."},
+    [PROBLEM_INTERNAL] =
+        {"internal", 500, "The server failed",
+         "This is no mistake of yours. Its log knows more, by the id of the "
+         "request."},
     [PROBLEM_MALFORMED_JSON] =
         {"malformed-json", 400, "The body is not valid JSON",
          "The detail gives line, column and byte offset of where reading "
@@ -124,6 +170,15 @@ int api_fail(struct api_error *err, enum problem kind, const char *pointer,
     vsnprintf(fault->detail, sizeof(fault->detail), format, args);
     va_end(args);
     return -1;
+}
+
+void api_blame(struct api_error *err, const struct arena *mem)
+{
+    if (err->n == 0 || err->fault[0].kind != PROBLEM_MEMORY || !mem->starved)
+        return;
+    err->n = 0;
+    api_fail(err, PROBLEM_OVERLOADED, NULL,
+             "its memory is taken by other requests; this one may fit later");
 }
 
 static void write_faults(struct json_out *out, const struct api_error *err)

@@ -8,11 +8,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
 struct json_out;
 
 /* Kinds of problem: rows of the table that /problems/{name} serves. */
 enum problem {
     PROBLEM_NONE,
+    PROBLEM_MALFORMED_REQUEST,
+    PROBLEM_URI_TOO_LONG,
+    PROBLEM_HEAD_TOO_LARGE,
+    PROBLEM_EXPECTATION,
+    PROBLEM_VERSION,
+    PROBLEM_UNAUTHORIZED,
+    PROBLEM_FORBIDDEN,
+    PROBLEM_TOO_SLOW,
+    PROBLEM_THROTTLED,
+    PROBLEM_DEADLINE,
+    PROBLEM_INTERNAL,
     PROBLEM_MALFORMED_JSON,
     PROBLEM_MALFORMED_FORM,
     PROBLEM_MALFORMED_CONTENT,
@@ -75,6 +87,13 @@ struct api_error {
  */
 int api_fail(struct api_error *err, enum problem kind, const char *pointer,
              const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Says what a lack of memory comes from: where the budget that all requests
+ * share had no room it is not the request that is at fault, and 413 becomes
+ * 503.  To be called before err is answered.
+ */
+void api_blame(struct api_error *err, const struct arena *mem);
 
 static inline bool api_full(const struct api_error *err)
 {

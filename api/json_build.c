@@ -3,7 +3,7 @@
 #include "api/scan.h"
 #include "api/utf8.h"
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, LOOK_BYTES = 1 << 16 /* between looks at the stop */ };
 
 /* A string without its quotes, if it means what it says. */
 static bool plain(struct scan *s, struct span *out)
@@ -11,7 +11,13 @@ static bool plain(struct scan *s, struct span *out)
     if (!scan_char(s, '"'))
         return false;
     const char *at = s->at, *end = s->end;
+    const char *look = at + LOOK_BYTES;
     for (size_t n; at < end && *at != '"'; at += n) {
+        if (at >= look) {
+            if (is_stopped(s->stop))
+                return false;
+            look = at + LOOK_BYTES;
+        }
         n = (unsigned char)*at < 0x80 ? *at >= ' ' && *at != '\\'
                                       : utf8_sequence(at, end);
         if (n == 0)
@@ -101,9 +107,9 @@ static json_t *build(struct scan *s, unsigned depth)
     return c == '-' || (c >= '0' && c <= '9') ? build_number(s) : build_word(s);
 }
 
-json_t *json_build(const char *text, size_t len)
+json_t *json_build(const char *text, size_t len, const atomic_bool *stop)
 {
-    struct scan s = {.at = text, .end = text + len};
+    struct scan s = {.at = text, .end = text + len, .stop = stop};
     json_t *doc = build(&s, 0);
     return doc && scan_peek(&s) == '\0' && s.at == s.end ? doc : NULL;
 }

@@ -5,6 +5,8 @@
 #ifndef EVALD_API_JSON_BUILD_H
 #define EVALD_API_JSON_BUILD_H
 
+#include "core/stop.h"
+
 #include <jansson.h>
 
 /*
@@ -13,7 +15,7 @@
  * escapes.  new; of a text that it declines, parts may leak, so memory must
  * come from a pile that is dropped (json_memory.h).
  */
-json_t *json_build(const char *text, size_t len)
+json_t *json_build(const char *text, size_t len, const atomic_bool *stop)
     __attribute__((warn_unused_result));
 
 #endif

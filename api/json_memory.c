@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BLOCK_BYTES = 1 << 16, ALIGN = 16 };
 
@@ -17,6 +18,8 @@ struct pile {
     struct arena *mem;
     char *at;
     size_t left;
+    const char *text; /* what jansson has not asked for yet */
+    size_t len;
     jmp_buf spent;
 };
 
@@ -52,10 +55,26 @@ __attribute__((constructor)) static void set_functions(void)
     json_set_alloc_funcs(take, give);
 }
 
+/*
+ * The next bytes of the text.  jansson takes a kilobyte at a time, and is left
+ * here, too, once nobody wants the document any more.
+ */
+static size_t next_bytes(void *to, size_t room, void *of)
+{
+    struct pile *p = of;
+    size_t n = p->len < room ? p->len : room;
+    if (is_stopped(p->mem->stop))
+        longjmp(p->spent, 1);
+    memcpy(to, p->text, n);
+    p->text += n;
+    p->len -= n;
+    return n;
+}
+
 json_t *json_load_in(const char *text, size_t len, struct arena *mem,
                      json_error_t *error, bool *spent)
 {
-    struct pile here = {.mem = mem};
+    struct pile here = {.mem = mem, .text = text, .len = len};
     struct arena_mark mark = arena_mark(mem);
     *spent = false;
     if (setjmp(here.spent)) {
@@ -64,12 +83,14 @@ json_t *json_load_in(const char *text, size_t len, struct arena *mem,
         return NULL;
     }
     pile = &here;
-    json_t *doc = json_build(text, len);
+    json_t *doc = json_build(text, len, mem->stop);
     if (!doc) {
+        if (is_stopped(mem->stop)) /* giving back takes its time, too */
+            longjmp(here.spent, 1);
         arena_release(mem, mark);
         here.left = 0;
-        doc = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                         error);
+        doc = json_load_callback(
+            next_bytes, &here, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
     }
     pile = NULL;
     return doc;

@@ -10,7 +10,8 @@
 
 enum {
     CAPACITY_FIRST = 4096,
-    RUN = 256, /* numbers that room is made for at once */
+    LOOK_BYTES = 1 << 16, /* written without a look at the stop */
+    RUN = 256,            /* numbers that room is made for at once */
 };
 
 void json_out_init(struct json_out *out, struct arena *mem, bool pretty)
@@ -18,29 +19,51 @@ void json_out_init(struct json_out *out, struct arena *mem, bool pretty)
     *out = (struct json_out){.mem = mem, .pretty = pretty};
 }
 
-/* Makes room for n more bytes; false, once and for all, if there is none. */
-static bool reserve(struct json_out *out, size_t n)
+static bool grow(struct json_out *out, size_t n)
 {
-    if (out->failed || n <= out->capacity - out->len)
-        return !out->failed;
     size_t capacity = out->capacity ? out->capacity : CAPACITY_FIRST;
     while (capacity - out->len < n)
         capacity *= 2;
     char *text = arena_alloc(out->mem, capacity, 1);
-    if (!text) {
-        out->failed = true;
+    if (!text)
         return false;
-    }
     if (out->len)
-        memcpy(text, out->text, out->len);
+        stop_copy(out->mem->stop, text, out->text, out->len);
     out->text = text;
     out->capacity = capacity;
     return true;
 }
 
+static bool reserve_more(struct json_out *out, size_t n)
+{
+    if (out->failed)
+        return false;
+    if (is_stopped(out->mem->stop) ||
+        (n > out->capacity - out->len && !grow(out, n))) {
+        out->failed = true;
+        return false;
+    }
+    size_t rest = out->capacity - out->len - n;
+    out->until = out->len + n + (rest < LOOK_BYTES ? rest : LOOK_BYTES);
+    return true;
+}
+
+/* Makes room for n more bytes; false, once and for all, if there is none. */
+static inline bool reserve(struct json_out *out, size_t n)
+{
+    return (!out->failed && n <= out->until - out->len) || reserve_more(out, n);
+}
+
+static inline void put(struct json_out *out, char c)
+{
+    if (reserve(out, 1))
+        out->text[out->len++] = c;
+}
+
 void out_reserve(struct json_out *out, size_t n)
 {
-    reserve(out, n);
+    if (!out->failed && n > out->capacity - out->len)
+        out->failed = !grow(out, n);
 }
 
 void out_bytes(struct json_out *out, const char *bytes, size_t n)
@@ -67,7 +90,7 @@ void out_format(struct json_out *out, const char *format, ...)
 
 static void new_line(struct json_out *out)
 {
-    out_bytes(out, "\n", 1);
+    put(out, '\n');
     for (unsigned i = 0; i < out->depth; i++)
         out_bytes(out, "  ", 2);
 }
@@ -80,7 +103,7 @@ static void separate(struct json_out *out)
         return;
     }
     if (out->comma)
-        out_bytes(out, ",", 1);
+        put(out, ',');
     if (out->pretty && out->depth)
         new_line(out);
 }
@@ -88,7 +111,7 @@ static void separate(struct json_out *out)
 void out_open(struct json_out *out, char bracket)
 {
     separate(out);
-    out_bytes(out, &bracket, 1);
+    put(out, bracket);
     out->comma = false;
     out->depth++;
 }
@@ -98,10 +121,10 @@ void out_close(struct json_out *out, char bracket)
     out->depth--;
     if (out->pretty && out->comma)
         new_line(out);
-    out_bytes(out, &bracket, 1);
+    put(out, bracket);
     out->comma = true;
     if (out->pretty && out->depth == 0)
-        out_bytes(out, "\n", 1);
+        put(out, '\n');
 }
 
 static void value(struct json_out *out, const char *text, size_t n)
@@ -123,12 +146,26 @@ static void escape(struct json_out *out, unsigned char c)
     out_format(out, "\\u%04x", c);
 }
 
+/* How many characters can stand as they are, and are ASCII. */
+static size_t plain(const char *s)
+{
+    size_t n = 0;
+    while (s[n] >= ' ' && (s[n] & 0x80) == 0 && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 static void quoted(struct json_out *out, const char *s)
 {
     const char *end = s + strlen(s);
-    out_bytes(out, "\"", 1);
+    put(out, '"');
     while (s < end) {
-        size_t n = utf8_sequence(s, end);
+        size_t n = plain(s);
+        out_bytes(out, s, n);
+        s += n;
+        if (s == end)
+            break;
+        n = utf8_sequence(s, end);
         if (n == 0)
             out_bytes(out, "\xef\xbf\xbd", 3);
         else if (n == 1 && (*s < ' ' || *s == '"' || *s == '\\'))
@@ -137,7 +174,7 @@ static void quoted(struct json_out *out, const char *s)
             out_bytes(out, s, n);
         s += n ? n : 1;
     }
-    out_bytes(out, "\"", 1);
+    put(out, '"');
 }
 
 void out_key(struct json_out *out, const char *key)
@@ -221,7 +258,7 @@ static inline void numbers(struct json_out *out, const void *x, size_t n,
         single ? out_float(out, floats[0]) : out_number(out, doubles[0]);
     for (size_t i = 1; i < n;) {
         size_t end = n - i < RUN ? n : i + RUN;
-        if (!reserve(out, (end - i) * bytes))
+        if (!reserve(out, (end - i) * bytes) || !out->text)
             return;
         char *p = out->text + out->len;
         for (; i < end; i++) {

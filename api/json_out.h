@@ -2,8 +2,9 @@
  * Writing JSON and text into memory of an arena.
  *
  * The writer puts the commas and, when asked, the indentation; the caller
- * opens, closes and names.  When the arena is spent everything written from
- * then on is dropped and out->failed is set: look once, at the end.
+ * opens, closes and names.  When the arena is spent, or its request stopped,
+ * everything written from then on is dropped and out->failed is set: look once,
+ * at the end, and now and then in a loop that is long.
  */
 #ifndef EVALD_API_JSON_OUT_H
 #define EVALD_API_JSON_OUT_H
@@ -16,6 +17,7 @@ struct json_out {
     struct arena *mem;
     char *text; /* not terminated */
     size_t len, capacity;
+    size_t until; /* of capacity: so far without a look at mem->stop */
     bool pretty, failed;
     bool comma; /* the next value needs one before it */
     bool keyed; /* the next value follows its key */

@@ -73,8 +73,11 @@ const json_t *json_read_value(const char *text, size_t len,
                               const struct json_origin *origin,
                               struct arena *mem, struct api_error *err)
 {
-    const char *nul = len ? memchr(text, '\0', len) : NULL;
+    const char *nul = NULL;
     json_error_t e;
+    for (size_t i = 0, end; !nul && (end = stop_reach(mem->stop, i, len)) > i;
+         i = end)
+        nul = memchr(text + i, '\0', end - i);
     if (nul) {
         json_malformed(text, (size_t)(nul - text), origin, "a NUL byte", err);
         return NULL;

@@ -86,12 +86,13 @@ static bool scan_numbers(struct sink *k, size_t *n)
     struct scan s = *k->s; /* a copy, which stays in registers */
     double *to = k->to;
     bool more = true, good = true;
-    while (more && good)
-        good = scan_element(&s, to++) && scan_more(&s, ']', &more);
+    while (more && good && !is_stopped(s.stop))
+        for (size_t i = 0; more && good && i < STOP_STRETCH; i++)
+            good = scan_element(&s, to++) && scan_more(&s, ']', &more);
     *n = (size_t)(to - k->to);
     *k->s = s;
     k->to = to;
-    return good;
+    return good && !more;
 }
 
 static bool scan_nested(struct sink *k, size_t depth);
@@ -102,7 +103,8 @@ static bool scan_arrays(struct sink *k, size_t depth, size_t *n)
 {
     bool more = true;
     for (*n = 0; more; ++*n)
-        if (!scan_char(k->s, '[') || !scan_nested(k, depth + 1) ||
+        if ((*n % STOP_STRETCH == 0 && is_stopped(k->s->stop)) ||
+            !scan_char(k->s, '[') || !scan_nested(k, depth + 1) ||
             !scan_more(k->s, ']', &more))
             return false;
     return true;
@@ -207,20 +209,27 @@ static bool skip_string(struct scan *s)
 {
     const char *at = s->at + 1, *end = s->end;
     bool escapes = false;
-    for (; at < end && *at != '"'; at++)
+    for (size_t n = 0; at < end && *at != '"'; at++, n++) {
+        if (n % STOP_STRETCH == 0 && is_stopped(s->stop))
+            at = end - 1; /* the rest stays as it is */
         if (*at == '\\' && end - at > 1) {
             escapes = true;
             at++;
         }
+    }
     s->at = at + (at < end);
     return escapes;
 }
 
 static void skip_value(struct scan *s)
 {
-    size_t open = 0;
+    size_t open = 0, n = 0;
     for (scan_peek(s); s->at < s->end; s->at++) {
         char c = *s->at;
+        if (++n % STOP_STRETCH == 0 && is_stopped(s->stop)) {
+            s->at = s->end;
+            return;
+        }
         bool closes = c == ']' || c == '}';
         if (open == 0 && (closes || c == ',' || c == ' ' || c == '\n' ||
                           c == '\t' || c == '\r'))
@@ -277,6 +286,10 @@ static void walk_inside(struct pass *p, const struct wanted *w, size_t depth)
     if (!more)
         s->at++;
     for (size_t item = 0; more; item++) {
+        if (item % STOP_STRETCH == 0 && is_stopped(s->stop)) {
+            s->at = s->end;
+            return;
+        }
         if (open == '{')
             walk_member(p, w, depth);
         else
@@ -302,10 +315,10 @@ static void walk(struct pass *p, const struct wanted *w, size_t depth)
 }
 
 /* At most so many numbers are in arrays: each is before one of these. */
-static size_t numbers_max(const char *text, size_t len)
+static size_t numbers_max(const char *text, size_t len, const atomic_bool *stop)
 {
     size_t n = 1; /* the one that the text ends after */
-    for (size_t i = 0; i < len; i += BLOCK) {
+    for (size_t i = 0; i < len && !is_stopped(stop); i += BLOCK) {
         uint8_t some = 0; /* one byte, so that many are counted at once */
         size_t end = len - i < BLOCK ? len : i + BLOCK;
         for (size_t j = i; j < end; j++)
@@ -319,15 +332,16 @@ static size_t numbers_max(const char *text, size_t len)
 static void lift(const char *text, size_t len, const char *const *wanted,
                  size_t max, struct arena *mem, struct lifted *lifted)
 {
-    struct pass p = {.s = {.at = text, .end = text + len}, .out = lifted};
+    struct pass p = {.s = {.at = text, .end = text + len, .stop = mem->stop},
+                     .out = lifted};
     struct wanted w = {.n = 0};
-    size_t n = numbers_max(text, len);
+    size_t n = numbers_max(text, len, mem->stop);
     for (size_t i = 0; wanted[i]; i++)
         add(&w, wanted[i]);
     p.max = n < max ? n : max;
     lifted->lift = arena_alloc(mem, p.max, sizeof(*lifted->lift));
     p.number = arena_alloc(mem, n + p.max * ALIGN, sizeof(*p.number));
-    if (!lifted->lift || !p.number)
+    if (!lifted->lift || !p.number || is_stopped(mem->stop))
         return;
     walk(&p, &w, 0);
     arena_trim(mem, p.number, p.used * sizeof(*p.number));
@@ -343,16 +357,17 @@ static char *skeleton(const char *text, size_t len, const struct lifted *lifted,
     for (size_t i = 0; i < lifted->n; i++)
         n -= lifted->lift[i].len;
     char *out = arena_alloc(mem, n, 1), *to = out;
+    *out_len = n;
     for (size_t i = 0; out && i < lifted->n; i++) {
         const struct lift *l = &lifted->lift[i];
-        to = mempcpy(to, from, (size_t)(l->text - from));
-        to = mempcpy(to, null, sizeof(null));
+        n = (size_t)(l->text - from);
+        stop_copy(mem->stop, to, from, n);
+        to = mempcpy(to + n, null, sizeof(null));
         from = l->text + l->len;
     }
     if (out)
-        memcpy(to, from, (size_t)(text + len - from));
-    *out_len = n;
-    return out;
+        stop_copy(mem->stop, to, from, (size_t)(text + len - from));
+    return is_stopped(mem->stop) ? NULL : out;
 }
 
 const json_t *lift_read(const char *text, size_t len, const char *const *wanted,
@@ -368,7 +383,7 @@ const json_t *lift_read(const char *text, size_t len, const char *const *wanted,
         char *rest = skeleton(text, len, lifted, mem, &n);
         doc = rest ? json_read(rest, n, mem, err) : NULL;
     }
-    if (doc)
+    if (doc || is_stopped(mem->stop))
         return doc;
     /* nothing lifted, or a fault, which has its place in the whole text */
     arena_release(mem, mark);

@@ -15,6 +15,8 @@
 #ifndef EVALD_API_NPY_H
 #define EVALD_API_NPY_H
 
+#include "core/stop.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,8 +39,9 @@ struct npy {
     bool swapped; /* bytes are not in this machine's order */
     bool fortran; /* the first dimension is the innermost */
     size_t rank, dim[NPY_RANK_MAX];
-    size_t n;         /* elements: the product of dim */
-    const char *data; /* borrowed; of any alignment */
+    size_t n;                /* elements: the product of dim */
+    const char *data;        /* borrowed; of any alignment */
+    const atomic_bool *stop; /* NULL at first: reading fails when it is set */
 };
 
 /* Fills *a from the whole of a file, which must outlive it. */

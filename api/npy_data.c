@@ -166,10 +166,10 @@ static int put(struct reader *r, const char *from, size_t n, size_t at)
     size_t size = npy_size(type);
     int rc = 0;
     if (r->plain) {
-        memcpy((char *)r->out + at * size, from, n * size);
+        stop_copy(r->a->stop, (char *)r->out + at * size, from, n * size);
         return 0;
     }
-    for (size_t i = 0, k; i < n && rc == 0; i += k) {
+    for (size_t i = 0, k; i < n && rc == 0 && !is_stopped(r->a->stop); i += k) {
         double numbers[BLOCK];
         int64_t integers[BLOCK];
         k = least(n - i, BLOCK);
@@ -221,7 +221,7 @@ static int read_rows(struct reader *r)
     char block[BLOCK * SIZE_BYTES_MAX];
     if (!a->swapped || size == 1)
         return put(r, a->data, a->n, 0);
-    for (size_t i = 0; i < a->n; i += BLOCK) {
+    for (size_t i = 0; i < a->n && !is_stopped(a->stop); i += BLOCK) {
         size_t n = least(a->n - i, BLOCK);
         gathers[size](a->data + i * size, size, n, true, block);
         if (put(r, block, n, i))
@@ -246,7 +246,7 @@ static int read_plane(struct reader *r, const struct axis *first,
     size_t size = npy_size(a->type);
     char row[TILE * SIZE_BYTES_MAX];
     for (size_t i = 0; i < first->n; i += TILE)
-        for (size_t j = 0; j < last->n; j += TILE) {
+        for (size_t j = 0; j < last->n && !is_stopped(r->a->stop); j += TILE) {
             size_t n = least(last->n - j, TILE);
             size_t end = least(first->n, i + TILE);
             for (size_t k = i; k < end; k++) {
@@ -313,7 +313,10 @@ static int read_all(struct reader *r, const char *plain)
     r->plain = is_type(r->a, plain);
     if (r->a->n == 0)
         return 0;
-    return r->a->fortran ? read_columns(r) : read_rows(r);
+    if (r->a->fortran ? read_columns(r) : read_rows(r))
+        return -1;
+    return is_stopped(r->a->stop) ? npy_fail(r->a, "was not read to its end")
+                                  : 0;
 }
 
 int npy_doubles(struct npy *a, double *out)

@@ -151,6 +151,7 @@ int oip_infer(struct api_call *call)
     call->res->compute_ms = computed - parsed;
     if (rc)
         return -1;
+    counts_operation(call->env->counts, body.row, req->op.call.in[0].n);
     write(call, req);
     call->res->encode_ms = clock_ms() - computed;
     return 0;

@@ -243,7 +243,11 @@ static int fill(const struct reading *r, size_t i, struct op_call *call)
     if (!t->data)
         return at_fail(r->err, PROBLEM_MEMORY, &port,
                        "does not fit in the memory of one request");
-    type->convert[want](from, t->n, t->data);
+    size_t width = oip_native(want)->bytes;
+    for (size_t k = 0, end; (end = stop_reach(r->mem->stop, k, t->n)) > k;
+         k = end)
+        type->convert[want](from + k * type->bytes, end - k,
+                            (char *)t->data + k * width);
     return 0;
 }
 

@@ -113,7 +113,6 @@ static const char *problem_name(int status, char name[NAME_BYTES])
 static bool may_answer(int status, bool has_body, bool has_name)
 {
     switch (status) {
-    case 400:
     case 413:
     case 415:
     case 422:
@@ -146,8 +145,10 @@ static const char *const *headers_of(int status)
         int status;
         const char *names[3];
     } rows[] = {
+        {401, {"WWW-Authenticate"}},
         {405, {"Allow"}},
         {415, {"Accept-Post", "Accept-Encoding"}},
+        {429, {"Retry-After"}},
         {503, {"Retry-After"}},
         {0, {NULL}},
     };
@@ -202,56 +203,7 @@ static void write_components(struct json_out *out)
 {
     out_key(out, "components");
     out_open(out, '{');
-    openapi_text(
-        out,
-        "'parameters':{"
-        "'RequestId':{'name':'X-Request-Id','in':'header','description':"
-        "'Comes back in the answer and stands in the log.','schema':{"
-        "'type':'string','pattern':'^[!-~]{1,128}$'}},"
-        "'Pretty':{'name':'pretty','in':'query','description':"
-        "'Indent the answer; the value does not matter.',"
-        "'allowEmptyValue':true,'schema':@string},"
-        "'IfNoneMatch':{'name':'If-None-Match','in':'header','description':"
-        "'Tags of answers that the client has.','schema':@string},"
-        "'AcceptEncoding':{'name':'Accept-Encoding','in':'header',"
-        "'description':'Answers of a kilobyte or more are compressed if it "
-        "asks for zstd or gzip, and if that saves anything.',"
-        "'schema':@string},"
-        "'ContentEncoding':{'name':'Content-Encoding','in':'header',"
-        "'description':'How the body is compressed. The limit of its size "
-        "holds for the inflated body too.','schema':{"
-        "'enum':['identity','gzip','zstd'],'default':'identity'}},"
-        "'Inference-Header-Content-Length':{'name':"
-        "'Inference-Header-Content-Length','in':'header','description':"
-        "'The length of the JSON, where bytes of tensors follow it; 0 if the "
-        "body is the one input of the model, FP32.','schema':{"
-        "'type':'integer','minimum':0}}},"
-        "'headers':{"
-        "'X-Request-Id':{'description':'The id of the request: that which "
-        "was sent, or a new one.','required':true,"
-        "'schema':@string},"
-        "'Server-Timing':{'description':'Milliseconds spent, as queue;dur=…, "
-        "parse;dur=…, compute;dur=…, encode;dur=…. Inflating the body is "
-        "part of parse, compressing the answer of encode.',"
-        "'schema':@string},"
-        "'ETag':{'description':'A name of the answer by its bytes.',"
-        "'schema':@string},"
-        "'Allow':{'description':'The methods that the path has.',"
-        "'schema':@string},"
-        "'Accept-Post':{'description':'The types of body that are read.',"
-        "'schema':@string},"
-        "'Accept-Encoding':{'description':'The encodings of bodies that are "
-        "read; left out where the encoding is not what is wrong.',"
-        "'schema':@string},"
-        "'Content-Encoding':{'description':'How the answer is compressed, if "
-        "it is.','schema':{'enum':['gzip','zstd']}},"
-        "'Vary':{'description':'Accept-Encoding, where the answer is long "
-        "enough to be compressed.','schema':@string},"
-        "'Inference-Header-Content-Length':{'description':'The length of the "
-        "JSON, where bytes of tensors follow it.','schema':{"
-        "'type':'integer','minimum':0}},"
-        "'Retry-After':{'description':'Seconds to wait.',"
-        "'schema':{'type':'integer','minimum':0}}}");
+    openapi_fixed_parts(out);
     write_responses(out);
     out_key(out, "schemas");
     out_open(out, '{');
@@ -305,6 +257,7 @@ static void write_parameters(struct json_out *out, const struct route *r)
     out_open(out, '[');
     write_names(out, r->path);
     openapi_ref(out, "parameters", "RequestId");
+    openapi_ref(out, "parameters", "RequestTimeout");
     if (is_json(r->produces[0]))
         openapi_ref(out, "parameters", "Pretty");
     if (r->tagged)
@@ -482,7 +435,7 @@ int openapi_document(struct api_call *call)
                  "computed exactly. HEAD works wherever GET does, OPTIONS "
                  "everywhere.','version':'" EVALD_VERSION "',"
                  "'license':{'name':'MIT','identifier':'MIT'}},"
-                 "'servers':[{'url':'/'}],'security':[]");
+                 "'servers':[{'url':'/'}],'security':[{},{'bearer':[]}]");
     write_tags(out);
     write_paths(out);
     write_components(out);

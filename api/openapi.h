@@ -30,6 +30,9 @@ void openapi_encodings(struct json_out *out, bool has_body);
 /* References to the problems that a method can answer with. */
 void openapi_problems(struct json_out *out, bool has_body, bool has_name);
 
+/* The parameters, headers and ways to authenticate that paths refer to. */
+void openapi_fixed_parts(struct json_out *out);
+
 /* Members of components/schemas: of the rows, and of all else. */
 void openapi_operation_schemas(struct json_out *out);
 void openapi_fixed_schemas(struct json_out *out);

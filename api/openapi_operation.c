@@ -343,6 +343,7 @@ static void write_path(struct json_out *out, const struct op *op)
     out_key(out, path);
     openapi_text(out, "{'parameters':[");
     openapi_ref(out, "parameters", "RequestId");
+    openapi_ref(out, "parameters", "RequestTimeout");
     openapi_ref(out, "parameters", "Pretty");
     openapi_encodings(out, true);
     if (operation_npy_fits(op))

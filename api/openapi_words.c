@@ -13,6 +13,7 @@ static const struct route_words words[] = {
     {"/livez", "service", "Whether the process answers", NULL, "Status"},
     {"/healthz", "service", "The same as /livez", NULL, "Status"},
     {"/readyz", "service", "Whether new work is welcome", NULL, "Status"},
+    {"/metrics", "service", "Counters for Prometheus", NULL, NULL},
     {"/version", "service", "Program and version", NULL, "Version"},
     {"/v1", "service", "Version, limits, features, paths", NULL, "Service"},
     {"/problems/{name}", "service",

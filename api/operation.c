@@ -17,28 +17,10 @@ static const struct op *row_of(size_t i)
     return op_row(i, OP_FLOAT64, OP_BASE);
 }
 
-static bool is_called(const struct op *op, const char *name)
-{
-    if (strcmp(op->name, name) == 0)
-        return true;
-    for (size_t i = 0; op->aliases[i]; i++)
-        if (strcmp(op->aliases[i], name) == 0)
-            return true;
-    return false;
-}
-
 size_t operation_find(const char *path)
 {
-    const struct op *op;
     const char *slash = strchr(path, '/');
-    if (!slash)
-        return SIZE_MAX;
-    size_t n = (size_t)(slash - path);
-    for (size_t i = 0; (op = row_of(i)); i++)
-        if (strlen(op->group) == n && memcmp(op->group, path, n) == 0 &&
-            is_called(op, slash + 1))
-            return i;
-    return SIZE_MAX;
+    return slash ? op_find(path, (size_t)(slash - path), slash + 1) : SIZE_MAX;
 }
 
 const char *operation_near(const char *path, char near[OPERATION_BYTES])
@@ -49,7 +31,7 @@ const char *operation_near(const char *path, char near[OPERATION_BYTES])
     size_t n = 0;
     for (size_t i = 0; (op = row_of(i)) && n < NAMES_MAX; i++, n++) {
         names[n] = operation_name(op, text[n]);
-        if (is_called(op, path))
+        if (op_is_called(op, path))
             return operation_name(op, near); /* only the group is missing */
     }
     const char *found = suggest(path, names, n);
@@ -178,6 +160,7 @@ int operation_answer(const struct operation_source *src,
     times->compute_ms += computed - parsed;
     if (rc)
         return -1;
+    counts_operation(src->counts, src->row, req->call.in[0].n);
     if (src->npy_out)
         operation_npy_write(out, req);
     else
@@ -223,7 +206,8 @@ static int read_json(struct api_call *call, struct lifted *lifted,
 /* POST /v1/{group}/{name} */
 int operation_post(struct api_call *call)
 {
-    struct operation_source src = {.row = operation_find(call->rest)};
+    struct operation_source src = {.row = operation_find(call->rest),
+                                   .counts = call->env->counts};
     struct lifted lifted;
     struct operation_times times = {0, 0, 0};
     struct npy npy;

@@ -8,6 +8,7 @@
 #ifndef EVALD_API_OPERATION_H
 #define EVALD_API_OPERATION_H
 
+#include "api/counts.h"
 #include "api/error.h"
 #include "api/json_out.h"
 #include "api/json_read.h"
@@ -97,6 +98,8 @@ struct operation_source {
     bool named;            /* may have the member "operation" */
     struct npy *npy;       /* the one required input, or NULL */
     bool npy_out;          /* the answer is one array */
+    /* What is computed adds to them; or NULL. */
+    struct api_counts *counts;
 };
 
 /* A request's body to the document of src and what was lifted out of it. */

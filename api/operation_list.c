@@ -2,8 +2,9 @@
 #include "api/operation.h"
 #include "api/route.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 
 static const char *const dtypes[] = {
     [OP_REAL] = "float",   [OP_PROBABILITY] = "float", [OP_BOXES] = "float",
@@ -119,7 +120,11 @@ static void write_aliases(struct json_out *out, const struct op *op)
 
 const char *operation_name(const struct op *op, char name[OPERATION_BYTES])
 {
-    snprintf(name, OPERATION_BYTES, "%s/%s", op->group, op->name);
+    size_t group = strlen(op->group), own = strlen(op->name);
+    assert(group + own + 2 <= OPERATION_BYTES);
+    memcpy(name, op->group, group);
+    name[group] = '/';
+    memcpy(name + group + 1, op->name, own + 1);
     return name;
 }
 

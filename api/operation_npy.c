@@ -250,6 +250,7 @@ int operation_npy_input(struct npy *npy, const struct at *at,
     if (!t->data)
         return at_fail(err, PROBLEM_MEMORY, &place,
                        "does not fit in the memory of one request");
+    npy->stop = call->mem->stop;
     if (read_elements(npy, type, t->data))
         return at_fail(err, PROBLEM_INVALID_VALUE, &place, "%s", npy->why);
     return 0;
@@ -299,6 +300,6 @@ void operation_npy_write(struct json_out *out,
         return;
     }
     memcpy(out->text, head, n);
-    memcpy(out->text + n, t->data, bytes);
-    out->len = out->capacity = n + bytes;
+    stop_copy(out->mem->stop, out->text + n, t->data, bytes);
+    out->len = out->until = out->capacity = n + bytes;
 }

@@ -11,6 +11,7 @@ struct sink {
     void *data;
     size_t at;
     const struct op_tensor *t; /* its shape */
+    const atomic_bool *stop;
     struct api_error *err;
 };
 
@@ -81,7 +82,8 @@ static int fill(struct sink *s, const json_t *v, const struct at *at,
     if (!json_is_array(v) || json_array_size(v) != s->t->dim[depth])
         return ragged(s, v, at, depth);
     for (size_t i = 0; i < s->t->dim[depth]; i++)
-        if (fill(s, json_array_get(v, i), &(struct at){at, NULL, i}, depth + 1))
+        if ((i % STOP_STRETCH == 0 && is_stopped(s->stop)) ||
+            fill(s, json_array_get(v, i), &(struct at){at, NULL, i}, depth + 1))
             return -1;
     return 0;
 }
@@ -144,14 +146,15 @@ static struct op_tensor *find(struct lifted *lifted, const json_t *v,
 }
 
 /* Doubles to floats, in their place. */
-static void narrow(struct op_tensor *t)
+static void narrow(struct op_tensor *t, const atomic_bool *stop)
 {
     const double *from = t->data;
     float *to = t->data;
-    for (size_t i = 0; i < t->n; i++) {
-        float x = (float)from[i];
-        memcpy(&to[i], &x, sizeof(x));
-    }
+    for (size_t i = 0, end; (end = stop_reach(stop, i, t->n)) > i;)
+        for (; i < end; i++) {
+            float x = (float)from[i];
+            memcpy(&to[i], &x, sizeof(x));
+        }
 }
 
 /* What put says of an element of this kind. */
@@ -180,12 +183,13 @@ static int round_off(const struct sink *s, const struct op_tensor *t,
 {
     const double *from = t->data;
     int64_t *to = t->data;
-    for (size_t i = 0; i < t->n; i++) {
-        if (!is_integral(from[i]))
-            return no_integer(s, t, i, at);
-        int64_t n = (int64_t)from[i];
-        memcpy(&to[i], &n, sizeof(n));
-    }
+    for (size_t i = 0, end; (end = stop_reach(s->stop, i, t->n)) > i;)
+        for (; i < end; i++) {
+            if (!is_integral(from[i]))
+                return no_integer(s, t, i, at);
+            int64_t n = (int64_t)from[i];
+            memcpy(&to[i], &n, sizeof(n));
+        }
     return 0;
 }
 
@@ -194,7 +198,7 @@ static int convert(const struct sink *s, struct op_tensor *lift,
                    const struct at *at)
 {
     if (s->as == AS_FLOAT)
-        narrow(lift);
+        narrow(lift, s->stop);
     return s->as == AS_INTEGER ? round_off(s, lift, at) : 0;
 }
 
@@ -218,15 +222,16 @@ static int read_data(struct sink *s, const json_t *v, struct op_tensor *lift,
     if (allocate(s, t, at->in, mem))
         return -1;
     for (; item.item < t->n; item.item++)
-        if (put(s, json_array_get(v, item.item), &item))
+        if ((item.item % STOP_STRETCH == 0 && is_stopped(s->stop)) ||
+            put(s, json_array_get(v, item.item), &item))
             return -1;
     return 0;
 }
 
 static struct sink sink_of(enum op_kind kind, enum op_type type,
-                           struct api_error *err)
+                           struct api_error *err, const struct arena *mem)
 {
-    struct sink s = {.err = err, .flags = kind == OP_FLAG};
+    struct sink s = {.err = err, .flags = kind == OP_FLAG, .stop = mem->stop};
     s.as = s.flags || kind == OP_INDEX ? AS_INTEGER
            : type == OP_FLOAT32        ? AS_FLOAT
                                        : AS_DOUBLE;
@@ -246,7 +251,7 @@ int operation_read_data(const json_t *v, struct op_tensor *lift,
                         enum op_type type, struct arena *mem,
                         struct op_tensor *t, struct api_error *err)
 {
-    struct sink s = sink_of(kind, type, err);
+    struct sink s = sink_of(kind, type, err, mem);
     struct op_tensor is;
     if (lift)
         is = *lift;
@@ -285,7 +290,7 @@ int operation_read_tensor(const json_t *v, const struct at *at,
                           struct op_tensor *t, bool *flat,
                           struct api_error *err)
 {
-    struct sink s = sink_of(port->kind, type, err);
+    struct sink s = sink_of(port->kind, type, err, mem);
     struct op_tensor *lift = find(lifted, v, at);
     *flat = json_is_object(v);
     if (*flat)

@@ -30,9 +30,9 @@ static void write_run(struct source *s, size_t n)
     const int64_t *integers = s->t->data;
     const float *floats = s->t->data;
     const double *doubles = s->t->data;
-    while (s->integers && s->at < end)
+    while (s->integers && s->at < end && !s->out->failed)
         out_integer(s->out, integers[s->at++]);
-    while (s->at < end) {
+    while (s->at < end && !s->out->failed) {
         s->at += s->req->call.type == OP_FLOAT32
                      ? out_floats(s->out, floats + s->at, end - s->at)
                      : out_numbers(s->out, doubles + s->at, end - s->at);
@@ -54,7 +54,7 @@ static void write_nested(struct source *s, size_t depth)
     if (depth + 1 == s->t->rank)
         write_run(s, s->t->dim[depth]);
     else
-        for (size_t i = 0; i < s->t->dim[depth]; i++)
+        for (size_t i = 0; i < s->t->dim[depth] && !s->out->failed; i++)
             write_nested(s, depth + 1);
     out_close(s->out, ']');
 }
@@ -158,7 +158,7 @@ static void write_fact(struct json_out *out, const char *key,
         return;
     }
     out_open(out, '[');
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->n && !out->failed; i++)
         write_number(out, f, i);
     out_close(out, ']');
 }
@@ -224,9 +224,11 @@ int operation_check_results(const struct operation_request *req,
     for (size_t i = 0; i < op_outputs(call->op); i++) {
         if (!call->want[i] || op_is_integer(&call->op->out[i]))
             continue;
-        for (size_t k = 0; k < call->out[i].n; k++)
-            if (!isfinite(op_real_at(call, &call->out[i], k)))
-                return fail_result(req, at, i, k, err);
+        size_t n = call->out[i].n;
+        for (size_t k = 0, end; (end = stop_reach(call->par->stop, k, n)) > k;)
+            for (; k < end; k++)
+                if (!isfinite(op_real_at(call, &call->out[i], k)))
+                    return fail_result(req, at, i, k, err);
     }
     return 0;
 }

@@ -18,6 +18,9 @@ enum { SMALL_BYTES = 1024 };
 static const char *const json[] = {JSON, NULL};
 static const char *const json_npy[] = {JSON, NPY_TYPE, NULL};
 static const char *const text[] = {"text/plain; charset=utf-8", NULL};
+static const char *const metrics[] = {
+    "text/plain; version=0.0.4; charset=utf-8",
+    "application/openmetrics-text; version=1.0.0; charset=utf-8", NULL};
 static const char *const html[] = {"text/html; charset=utf-8", NULL};
 static const char *const json_form[] = {JSON, "multipart/form-data", NULL};
 static const char *const json_bytes[] = {JSON, "application/octet-stream",
@@ -44,21 +47,37 @@ static bool operation_exists(const char *rest)
         .exists = oip_exists,                                \
     }
 
+/* Health, which nobody needs a token for. */
+#define VITAL(where, handler)                                \
+    {                                                        \
+        .path = (where), .get = (handler), .produces = json, \
+        .scope = SCOPE_PUBLIC, .vital = true,                \
+    }
+
 const struct route routes[] = {
-    {.path = "/", .get = service_guide, .produces = text, .tagged = true},
+    {.path = "/",
+     .get = service_guide,
+     .produces = text,
+     .scope = SCOPE_PUBLIC,
+     .tagged = true},
     {.path = "/docs", .get = openapi_page, .produces = html, .tagged = true},
     {.path = "/openapi.json",
      .get = openapi_document,
      .produces = json,
      .tagged = true},
-    {.path = "/livez", .get = service_live, .produces = json},
-    {.path = "/healthz", .get = service_live, .produces = json},
-    {.path = "/readyz", .get = service_ready, .produces = json},
+    VITAL("/livez", service_live),
+    VITAL("/healthz", service_live),
+    VITAL("/readyz", service_ready),
+    {.path = "/metrics",
+     .get = service_metrics,
+     .produces = metrics,
+     .vital = true},
     {.path = "/version", .get = service_version, .produces = json},
     {.path = "/v1", .get = service_document, .produces = json},
     {.path = "/problems/{name}",
      .get = service_problem,
      .produces = text,
+     .scope = SCOPE_PUBLIC,
      .tagged = true},
     {.path = "/v1/operations",
      .get = operation_list,
@@ -85,8 +104,8 @@ const struct route routes[] = {
     {.path = "/v2/",
      .get = oip_server,
      .produces = json}, /* both are written */
-    {.path = "/v2/health/live", .get = oip_live, .produces = json},
-    {.path = "/v2/health/ready", .get = oip_ready, .produces = json},
+    VITAL("/v2/health/live", oip_live),
+    VITAL("/v2/health/ready", oip_ready),
     MODEL_GET(MODEL, oip_metadata),
     MODEL_GET(MODEL "/ready", oip_model_ready),
     INFER(MODEL "/infer"),

@@ -21,10 +21,11 @@ struct api_call {
     size_t body_len;
 };
 
-/* Writes the answer to call->out; -1 with call->err set if it cannot. */
+/*
+ * Writes the answer to call->out; -1 with call->err set if it cannot, or set
+ * or not when the request is stopped.
+ */
 typedef int api_handler(struct api_call *call);
-
-enum { TYPES_MAX = 4 };
 
 struct route {
     const char *path; /* "{name}" stands for any one segment */
@@ -32,7 +33,9 @@ struct route {
     const char *const *produces; /* preferred first; NULL ends them */
     const char *const *consumes; /* types of the body, likewise */
     size_t inline_bytes_max;     /* of the body; larger ones go to a worker */
-    bool tagged;                 /* the answer has an ETag: it seldom changes */
+    enum api_scope scope;
+    bool vital;     /* answered whatever the load */
+    bool tagged;    /* the answer has an ETag: it seldom changes */
     bool in_pieces; /* api_intake_new reads the body while it comes */
     bool untyped;   /* a body without Content-Type is the first of consumes */
     /* What is known of the names in the path, from the first '{' on; or NULL */
@@ -56,6 +59,7 @@ int service_guide(struct api_call *call); /* service.c */
 int service_live(struct api_call *call);
 int service_ready(struct api_call *call);
 int service_version(struct api_call *call);
+int service_metrics(struct api_call *call);
 int service_document(struct api_call *call);
 int service_problem(struct api_call *call);
 int detection_evaluate(struct api_call *call); /* detection_call.c */

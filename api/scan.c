@@ -7,6 +7,7 @@
 enum {
     BLOCK = 128, /* bytes that are counted together */
     DEPTH_MAX = 64,
+    LOOK_BYTES = 1 << 16, /* of a string or value, between looks at the stop */
 };
 
 size_t scan_count(const char *text, size_t len, char c)
@@ -66,7 +67,13 @@ bool scan_string(struct scan *s, struct span *out)
     if (!scan_char(s, '"'))
         return false;
     out->text = s->at - 1;
+    const char *look = s->at + LOOK_BYTES;
     while (s->at < s->end && *s->at != '"') {
+        if (s->at >= look) {
+            if (is_stopped(s->stop))
+                return false;
+            look = s->at + LOOK_BYTES;
+        }
         unsigned char c = (unsigned char)*s->at;
         if (c == '\\') {
             if (!escape(s))
@@ -130,8 +137,9 @@ static bool skip_array(struct scan *s, unsigned depth)
         s->at++;
         return true;
     }
-    while (more)
-        if (!skip_value(s, depth) || !scan_more(s, ']', &more))
+    for (size_t i = 0; more; i++)
+        if ((i % STOP_STRETCH == 0 && is_stopped(s->stop)) ||
+            !skip_value(s, depth) || !scan_more(s, ']', &more))
             return false;
     return true;
 }
@@ -179,21 +187,27 @@ bool scan_skip(struct scan *s)
 }
 
 /* Behind the quote that ends a string, or NULL. */
-static const char *string_end(const char *at, const char *end)
+static const char *string_end(const char *at, const char *end,
+                              const atomic_bool *stop)
 {
+    size_t n = 0;
     for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && ++at == end)
+        if ((++n % LOOK_BYTES == 0 && is_stopped(stop)) ||
+            (*at == '\\' && ++at == end))
             return NULL;
     return at < end ? at + 1 : NULL;
 }
 
-static const char *brackets_end(const char *at, const char *end)
+static const char *brackets_end(const char *at, const char *end,
+                                const atomic_bool *stop)
 {
-    size_t depth = 0;
+    size_t depth = 0, n = 0;
     while (at < end) {
         char c = *at;
+        if (++n % LOOK_BYTES == 0 && is_stopped(stop))
+            return NULL;
         if (c == '"') {
-            at = string_end(at, end);
+            at = string_end(at, end, stop);
             if (!at)
                 return NULL;
             continue;
@@ -207,14 +221,15 @@ static const char *brackets_end(const char *at, const char *end)
     return NULL;
 }
 
-const char *scan_value_end(const char *text, const char *end)
+const char *scan_value_end(const char *text, const char *end,
+                           const atomic_bool *stop)
 {
     if (text == end)
         return NULL;
     if (*text == '[' || *text == '{')
-        return brackets_end(text, end);
+        return brackets_end(text, end, stop);
     if (*text == '"')
-        return string_end(text, end);
+        return string_end(text, end, stop);
     while (text < end && !strchr(",:]}[{\" \t\r\n", *text))
         text++;
     return text < end ? text : NULL;

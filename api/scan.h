@@ -21,6 +21,8 @@
 
 struct scan {
     const char *at, *end;
+    const atomic_bool
+        *stop; /* NULL, or what is long is declined once it is set */
 };
 
 /* How often a character is in a text. */
@@ -86,8 +88,10 @@ bool scan_skip(struct scan *s);
 /*
  * Where the value at text ends, valid or not: behind the bracket or quote that
  * matches its first, or at the first character that cannot be part of a
- * number or word.  NULL if the text ends before that is seen.
+ * number or word.  NULL if the text ends before that is seen, or stop, which
+ * may be NULL, is set.
  */
-const char *scan_value_end(const char *text, const char *end);
+const char *scan_value_end(const char *text, const char *end,
+                           const atomic_bool *stop);
 
 #endif

@@ -1,5 +1,6 @@
 /* What the server says of itself. */
 #include "api/content.h"
+#include "api/query.h"
 #include "api/route.h"
 
 #include <string.h>
@@ -60,7 +61,25 @@ int service_ready(struct api_call *call)
     if (call->env->draining)
         return api_fail(&call->err, PROBLEM_DRAINING, NULL,
                         "shutting down: finishing what was accepted");
-    status(call, "ok");
+    out_open(&call->out, '{');
+    out_member_string(&call->out, "status", "ok");
+    if (query_has(call->req->query, "verbose")) {
+        out_key(&call->out, "checks");
+        out_open(&call->out, '{');
+        out_member_string(&call->out, "serving", "ok");
+        out_close(&call->out, '}');
+    }
+    out_close(&call->out, '}');
+    return 0;
+}
+
+int service_metrics(struct api_call *call)
+{
+    const struct api_env *env = call->env;
+    if (!env->write_metrics)
+        return api_fail(&call->err, PROBLEM_NOT_FOUND, NULL,
+                        "only a running server counts");
+    env->write_metrics(env->metrics, call->produces[0] == 'a', &call->out);
     return 0;
 }
 

@@ -71,7 +71,7 @@ static inline void run_backwards(const struct parallel *self, size_t n,
     for (size_t i = n; i > 0; i--)
         task(context, i - 1, i % self->width);
 }
-static const struct parallel backwards = {2, run_backwards};
+static const struct parallel backwards = {.width = 2, .run = run_backwards};
 
 /* Each piece in memory of its own, so that a step beyond it is seen. */
 static inline void take_pieces(struct api_intake *in, const struct body *b,
@@ -114,13 +114,12 @@ static inline struct answer ask(const struct body *b, struct cut cut,
                               .content_length = b->len,
                               .body = b->text,
                               .body_len = b->len};
-    struct api_route route;
     if (b->coding != CODING_IDENTITY)
         req.content_encoding = coding_name(b->coding);
     arena_init(&x.mem, budget);
-    if (!api_admit(&env, &req, &x.mem, &route, &x.res))
+    if (!api_admit(&env, &req, &x.mem, &x.res))
         return x;
-    assert_true(route.in_pieces);
+    assert_true(api_find(&req).in_pieces);
     if (pieces) {
         req.body = "";
         req.body_len = 0;

@@ -30,14 +30,13 @@ struct exchange {
 
 static inline void run(struct exchange *x, size_t budget)
 {
-    struct api_route route;
     x->env.par = &parallel_serial;
     x->env.body_bytes_max = BODY_BYTES_MAX;
     x->env.workers = 1;
     x->req.query = "";
     x->req.request_id = "7";
     arena_init(&x->mem, budget);
-    if (api_admit(&x->env, &x->req, &x->mem, &route, &x->res))
+    if (api_admit(&x->env, &x->req, &x->mem, &x->res))
         api_answer(&x->env, &x->req, &x->mem, &x->res);
 }
 

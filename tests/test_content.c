@@ -290,7 +290,8 @@ static void run(struct exchange *x, size_t body_bytes_max)
     x->req.request_id = "7";
     x->req.content_type = "application/json";
     arena_init(&x->mem, BUDGET);
-    if (api_admit(&env, &x->req, &x->mem, &x->route, &x->res))
+    x->route = api_find(&x->req);
+    if (api_admit(&env, &x->req, &x->mem, &x->res))
         api_answer(&env, &x->req, &x->mem, &x->res);
 }
 
@@ -467,7 +468,7 @@ static void unknown_codings_are_told(void **state)
         x.req.query = "";
         x.req.content_type = types[i];
         arena_init(&x.mem, BUDGET);
-        assert_false(api_admit(&env, &x.req, &x.mem, &x.route, &x.res));
+        assert_false(api_admit(&env, &x.req, &x.mem, &x.res));
         assert_int_equal(x.res.status, 415);
         assert_int_equal(x.res.accept_encoding != NULL, i == 0);
         assert_non_null(x.res.accept_post);

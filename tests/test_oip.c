@@ -211,13 +211,13 @@ static void the_server_answers_in_that_form_too(void **state)
         struct exchange x = {.req = {.method = "POST", .path = rows[i].path}};
         run(&x, PLENTY);
         for (int large = 0; large < 2; large++) {
-            if (large)
-                api_body_too_large(&x.env, &x.req, &x.mem, &x.res);
-            else
-                api_overloaded(&x.req, &x.mem, &x.res);
+            struct api_refusal why = {.kind = large ? PROBLEM_BODY_TOO_LARGE
+                                                    : PROBLEM_OVERLOADED,
+                                      .detail = "said why"};
+            api_refuse(&x.req, &why, &x.mem, &x.res);
             assert_int_equal(x.res.status, large ? 413 : 503);
             if (rows[i].ours)
-                check_error(&x, large ? "the limit is" : "the queue of");
+                check_error(&x, "said why");
             else
                 assert_string_equal(x.res.content_type,
                                     "application/problem+json");

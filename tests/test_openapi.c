@@ -30,9 +30,8 @@ static void get(struct exchange *x, const char *path, const char *tag,
                               .query = "",
                               .if_none_match = tag,
                               .request_id = "7"};
-    struct api_route route;
     arena_init(&x->mem, budget);
-    if (api_admit(&env, &req, &x->mem, &route, &x->res))
+    if (api_admit(&env, &req, &x->mem, &x->res))
         api_answer(&env, &req, &x->mem, &x->res);
 }
 

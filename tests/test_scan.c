@@ -20,7 +20,7 @@ static bool scan_whole(const char *text, double *out)
     char *exact = malloc(len);
     struct scan s;
     memcpy(exact, text, len);
-    s = (struct scan){exact, exact + len};
+    s = (struct scan){.at = exact, .end = exact + len};
     bool ok = scan_number(&s, out) && s.at == s.end;
     free(exact);
     return ok;
@@ -198,7 +198,7 @@ static void values_are_looked_through(void **state)
         char *exact = malloc(len);
         struct scan s;
         memcpy(exact, values[i].text, len);
-        s = (struct scan){exact, exact + len};
+        s = (struct scan){.at = exact, .end = exact + len};
         bool ok = scan_skip(&s) && s.at == s.end;
         free(exact);
         if (ok != values[i].accepted)
@@ -214,7 +214,7 @@ static void depth_is_bounded(void **state)
     for (size_t depth = 1; depth <= 100; depth++) {
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
-        s = (struct scan){text, text + 2 * depth};
+        s = (struct scan){.at = text, .end = text + 2 * depth};
         assert_int_equal(scan_skip(&s), depth <= 64);
     }
 }

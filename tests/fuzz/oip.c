@@ -32,9 +32,8 @@ static void ask(struct exchange *x, const char *path, const char *length,
                               .header_length = length,
                               .body = body,
                               .body_len = len};
-    struct api_route route;
     arena_init(&x->mem, MEMORY);
-    if (api_admit(&env, &req, &x->mem, &route, &x->res))
+    if (api_admit(&env, &req, &x->mem, &x->res))
         api_answer(&env, &req, &x->mem, &x->res);
 }
 
