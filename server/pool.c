@@ -2,14 +2,24 @@
 
 #include "server/workers.h"
 
-#include <assert.h>
-#include <stdatomic.h>
-#include <stdbool.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    STACK_BYTES = 1 << 20,
+    NICENESS = 19, /* as kind as can be */
+    NAME_BYTES = 16,
+};
 
 /* Items being done by whoever has time.  Lives on the stack of its job. */
 struct region {
     struct region *next;
+    const struct parallel *par; /* the job's, with its stop flag */
     parallel_task *task;
     void *context;
     size_t n;
@@ -18,36 +28,98 @@ struct region {
     bool taken[WORKERS_MAX]; /* worker ids in use; likewise */
 };
 
-struct helper {
-    struct pool *pool;
-    uv_work_t work;
-    bool busy;
-};
-
 struct queue {
     struct pool_job *head, **tail;
-    size_t length;
+    size_t length, length_max;
 };
 
 struct pool {
-    struct parallel parallel; /* first: a region finds its pool by it */
-    uv_loop_t *loop;
-    uv_async_t wake;
-    size_t workers, queue_max;
+    struct parallel parallel;
+    size_t workers, heavy_max;
+    atomic_size_t light_waiting; /* as the lane's length, for helpers to see */
+    pthread_mutex_t mutex;       /* guards what follows, regions and ports */
+    pthread_cond_t work;         /* there is some for one idle thread */
+    pthread_cond_t left; /* a region has no helper, a port no job; or settled */
     struct queue queue[LANES];
-    size_t in_flight; /* work items that libuv has */
-    bool closing;
-    size_t heavy; /* heavy jobs among them */
-    atomic_size_t light_waiting;
-    uv_mutex_t mutex; /* guards what follows, and regions */
-    uv_cond_t left;   /* a helper left its region */
+    size_t running[LANES], helpers, idle;
     struct region *regions;
-    struct helper helper[]; /* one per worker */
+    bool closing;
+    size_t started, settled; /* threads */
+    pthread_t thread[];
 };
+
+struct pool_port {
+    struct pool *pool;
+    uv_async_t wake;
+    _Atomic(struct pool_job *) finished; /* the newest first */
+    size_t jobs; /* that its loop has not been told of; guarded by the pool */
+};
+
+/* A region with items left and a worker id to give. */
+static struct region *joinable(const struct pool *pool)
+{
+    for (struct region *r = pool->regions; r; r = r->next)
+        if (r->active + 1 < pool->workers && atomic_load(&r->item) < r->n &&
+            !parallel_stopped(r->par))
+            return r;
+    return NULL;
+}
+
+/* The first job that may start now, or NULL. */
+static struct pool_job *startable(const struct pool *pool)
+{
+    if (pool->queue[LANE_LIGHT].head)
+        return pool->queue[LANE_LIGHT].head;
+    if (pool->running[LANE_HEAVY] < pool->heavy_max)
+        return pool->queue[LANE_HEAVY].head;
+    return NULL;
+}
+
+/*
+ * Whether to wake an idle thread.  It asks this, too, when it has taken
+ * something: so as many wake up, one after the other, as there is work for.
+ */
+static bool wants_thread(const struct pool *pool)
+{
+    return pool->idle > 0 && (startable(pool) || joinable(pool));
+}
+
+/* Unlocks the pool, and then wakes a thread if one is wanted. */
+static void unlock_and_wake(struct pool *pool)
+{
+    bool wanted = wants_thread(pool);
+    pthread_mutex_unlock(&pool->mutex);
+    if (wanted)
+        pthread_cond_signal(&pool->work);
+}
+
+static void enqueue(struct pool *pool, struct pool_job *job)
+{
+    struct queue *q = &pool->queue[job->lane];
+    job->next = NULL;
+    job->link = q->tail;
+    *q->tail = job;
+    q->tail = &job->next;
+    q->length++;
+    atomic_store(&pool->light_waiting, pool->queue[LANE_LIGHT].length);
+}
+
+static void dequeue(struct pool *pool, struct pool_job *job)
+{
+    struct queue *q = &pool->queue[job->lane];
+    *job->link = job->next;
+    if (job->next)
+        job->next->link = job->link;
+    else
+        q->tail = job->link;
+    job->link = NULL;
+    q->length--;
+    atomic_store(&pool->light_waiting, pool->queue[LANE_LIGHT].length);
+}
 
 static void do_items(struct region *r, size_t worker, const struct pool *pool)
 {
-    for (;;) {
+    while (!parallel_stopped(r->par)) {
         if (worker > 0 && atomic_load(&pool->light_waiting) > 0)
             return;
         size_t i = atomic_fetch_add(&r->item, 1);
@@ -57,15 +129,6 @@ static void do_items(struct region *r, size_t worker, const struct pool *pool)
     }
 }
 
-/* A region with items left and a worker id to give; the mutex is held. */
-static struct region *joinable(const struct pool *pool)
-{
-    for (struct region *r = pool->regions; r; r = r->next)
-        if (r->active + 1 < pool->workers && atomic_load(&r->item) < r->n)
-            return r;
-    return NULL;
-}
-
 /* The lowest worker id that is free; 0 is the job's own. */
 static size_t take_id(struct region *r)
 {
@@ -73,25 +136,22 @@ static size_t take_id(struct region *r)
     while (r->taken[id])
         id++;
     r->taken[id] = true;
-    r->active++;
     return id;
 }
 
-static void help(uv_work_t *work)
+/* Locked before and after, as for run_job. */
+static void help(struct pool *pool, struct region *r)
 {
-    struct pool *pool = ((struct helper *)work->data)->pool;
-    struct region *r;
-    uv_mutex_lock(&pool->mutex);
-    while (atomic_load(&pool->light_waiting) == 0 && (r = joinable(pool))) {
-        size_t worker = take_id(r);
-        uv_mutex_unlock(&pool->mutex);
-        do_items(r, worker, pool);
-        uv_mutex_lock(&pool->mutex);
-        r->active--;
-        r->taken[worker] = false;
-        uv_cond_broadcast(&pool->left);
-    }
-    uv_mutex_unlock(&pool->mutex);
+    size_t worker = take_id(r);
+    r->active++;
+    pool->helpers++;
+    unlock_and_wake(pool);
+    do_items(r, worker, pool);
+    pthread_mutex_lock(&pool->mutex);
+    pool->helpers--;
+    r->taken[worker] = false;
+    if (--r->active == 0)
+        pthread_cond_broadcast(&pool->left);
 }
 
 static void unlink_region(struct pool *pool, const struct region *r)
@@ -105,173 +165,235 @@ static void unlink_region(struct pool *pool, const struct region *r)
 static void run_parallel(const struct parallel *self, size_t n,
                          parallel_task *task, void *context)
 {
-    struct pool *pool = (struct pool *)(uintptr_t)self;
-    struct region r = {.task = task, .context = context, .n = n};
+    struct pool *pool = self->owner;
+    struct region r = {.par = self, .task = task, .context = context, .n = n};
     if (n < 2 || pool->workers < 2) {
-        parallel_serial.run(&parallel_serial, n, task, context);
+        parallel_serial.run(self, n, task, context);
         return;
     }
-    uv_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&pool->mutex);
     r.next = pool->regions;
     pool->regions = &r;
-    uv_mutex_unlock(&pool->mutex);
-    uv_async_send(&pool->wake);
+    unlock_and_wake(pool);
     do_items(&r, 0, pool);
-    uv_mutex_lock(&pool->mutex);
+    pthread_mutex_lock(&pool->mutex);
     unlink_region(pool, &r);
     while (r.active > 0)
-        uv_cond_wait(&pool->left, &pool->mutex);
-    uv_mutex_unlock(&pool->mutex);
+        pthread_cond_wait(&pool->left, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
-static void on_closed(uv_handle_t *handle)
+/* The first of a batch wakes the loop.  It has the job as soon as it can. */
+static void give_back(struct pool_port *port, struct pool_job *job)
 {
-    struct pool *pool = handle->data;
-    uv_cond_destroy(&pool->left);
-    uv_mutex_destroy(&pool->mutex);
-    free(pool);
+    struct pool_job *newest = atomic_load(&port->finished);
+    do
+        job->next = newest;
+    while (!atomic_compare_exchange_weak(&port->finished, &newest, job));
+    if (!newest)
+        uv_async_send(&port->wake);
 }
 
-/* A helper that came too late may still be on its way back. */
-static void close_if_idle(struct pool *pool)
+static void run_job(struct pool *pool, struct pool_job *job)
 {
-    if (pool->closing && pool->in_flight == 0)
-        uv_close((uv_handle_t *)&pool->wake, on_closed);
-}
-
-static void dispatch(struct pool *pool);
-
-static void run_job(uv_work_t *work)
-{
-    struct pool_job *job = work->data;
+    struct pool_port *port = job->port;
+    enum pool_lane lane = job->lane;
+    dequeue(pool, job);
+    pool->running[lane]++;
+    unlock_and_wake(pool);
     job->run(job);
+    give_back(port, job);
+    pthread_mutex_lock(&pool->mutex);
+    pool->running[lane]--;
+    if (--port->jobs == 0)
+        pthread_cond_broadcast(&pool->left);
 }
 
-static void job_ended(uv_work_t *work, int status)
+/*
+ * Lets the loops' threads go first.  A scheduler that is fair owes these
+ * threads their share, and pays it in whole ticks of some ms, for which a loop
+ * has to wait: so their share is the least there is.  SCHED_BATCH has one that
+ * is woken for a job not take the processor from the loop that gives it.
+ */
+static void stand_back(void)
 {
-    struct pool_job *job = work->data;
-    struct pool *pool = job->pool;
-    (void)status;
-    pool->in_flight--;
-    pool->heavy -= job->lane == LANE_HEAVY;
-    job->done(job);
-    if (!pool->closing)
-        dispatch(pool);
+    const struct sched_param none = {0};
+    pid_t self = gettid();
+    sched_setscheduler(self, SCHED_BATCH, &none);
+    setpriority(PRIO_PROCESS, (id_t)self, NICENESS);
 }
 
-static void help_ended(uv_work_t *work, int status)
+static void *work(void *context)
 {
-    struct helper *helper = work->data;
-    (void)status;
-    helper->busy = false;
-    helper->pool->in_flight--;
-    dispatch(helper->pool);
-    close_if_idle(helper->pool);
-}
-
-/* The next job that may start now, or NULL. */
-static struct pool_job *take_job(struct pool *pool)
-{
-    size_t heavy_max = pool->workers > 1 ? pool->workers - 1 : 1;
-    for (size_t lane = 0; lane < LANES; lane++) {
-        struct queue *q = &pool->queue[lane];
-        if (!q->head || (lane == LANE_HEAVY && pool->heavy >= heavy_max))
-            continue;
-        struct pool_job *job = q->head;
-        q->head = job->next;
-        if (!q->head)
-            q->tail = &q->head;
-        q->length--;
-        return job;
+    struct pool *pool = context;
+    stand_back();
+    pthread_mutex_lock(&pool->mutex);
+    pool->settled++;
+    pthread_cond_broadcast(&pool->left);
+    while (!pool->closing) {
+        struct pool_job *job = startable(pool);
+        struct region *r = job ? NULL : joinable(pool);
+        if (job) {
+            run_job(pool, job);
+        } else if (r) {
+            help(pool, r);
+        } else {
+            pool->idle++;
+            pthread_cond_wait(&pool->work, &pool->mutex);
+            pool->idle--;
+        }
     }
+    pthread_mutex_unlock(&pool->mutex);
     return NULL;
 }
 
-static void start_job(struct pool *pool, struct pool_job *job)
+/* The next thread; signals are for those that were there before. */
+static int start_thread(struct pool *pool)
 {
-    pool->heavy += job->lane == LANE_HEAVY;
-    if (job->lane == LANE_LIGHT)
-        atomic_fetch_sub(&pool->light_waiting, 1);
-    job->work.data = job;
-    int rc = uv_queue_work(pool->loop, &job->work, run_job, job_ended);
-    assert(rc == 0); /* fails for a NULL callback only */
-    (void)rc;
+    char name[NAME_BYTES];
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t *thread = &pool->thread[pool->started];
+    if (pthread_attr_init(&attr))
+        return -1;
+    sigfillset(&all);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(thread, &attr, work, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc)
+        return -1;
+    pool->started++;
+    snprintf(name, sizeof(name), "evald-work-%zu", pool->started);
+    pthread_setname_np(*thread, name);
+    return 0;
 }
 
-/* Sends an idle thread to the regions; false if nobody is wanted there. */
-static bool start_helper(struct pool *pool)
+struct pool *pool_new(size_t workers, const size_t queue_max[LANES])
 {
-    uv_mutex_lock(&pool->mutex);
-    bool wanted = joinable(pool);
-    uv_mutex_unlock(&pool->mutex);
-    if (!wanted)
-        return false;
-    struct helper *h = pool->helper;
-    while (h->busy)
-        h++;
-    h->busy = true;
-    h->work.data = h;
-    int rc = uv_queue_work(pool->loop, &h->work, help, help_ended);
-    assert(rc == 0);
-    (void)rc;
-    return true;
+    struct pool *pool =
+        calloc(1, sizeof(*pool) + workers * sizeof(pool->thread[0]));
+    if (!pool)
+        return NULL;
+    pool->parallel =
+        (struct parallel){.width = workers, .run = run_parallel, .owner = pool};
+    pool->workers = workers;
+    pool->heavy_max = workers > 1 ? workers - 1 : 1;
+    for (size_t lane = 0; lane < LANES; lane++)
+        pool->queue[lane] = (struct queue){.tail = &pool->queue[lane].head,
+                                           .length_max = queue_max[lane]};
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->left, NULL);
+    while (pool->started < workers)
+        if (start_thread(pool)) {
+            pool_free(pool);
+            return NULL;
+        }
+    pthread_mutex_lock(&pool->mutex);
+    while (pool->settled < workers)
+        pthread_cond_wait(&pool->left, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+    return pool;
 }
 
-/* Gives every idle thread something to do: jobs first, then helping. */
-static void dispatch(struct pool *pool)
+void pool_free(struct pool *pool)
 {
-    while (pool->in_flight < pool->workers) {
-        struct pool_job *job = take_job(pool);
-        if (job)
-            start_job(pool, job);
-        else if (!start_helper(pool))
-            return;
-        pool->in_flight++;
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pool->closing = true;
+    pthread_mutex_unlock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    while (pool->started > 0)
+        pthread_join(pool->thread[--pool->started], NULL);
+    pthread_cond_destroy(&pool->left);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool);
+}
+
+/* The list with its oldest first. */
+static struct pool_job *reversed(struct pool_job *job)
+{
+    struct pool_job *list = NULL;
+    while (job) {
+        struct pool_job *next = job->next;
+        job->next = list;
+        list = job;
+        job = next;
     }
+    return list;
 }
 
 static void on_wake(uv_async_t *wake)
 {
-    dispatch(wake->data);
+    struct pool_port *port = wake->data;
+    struct pool_job *job = reversed(atomic_exchange(&port->finished, NULL));
+    while (job) {
+        struct pool_job *next = job->next;
+        job->done(job);
+        job = next;
+    }
 }
 
-struct pool *pool_new(uv_loop_t *loop, size_t workers, size_t queue_max)
+struct pool_port *pool_port_new(struct pool *pool, uv_loop_t *loop)
 {
-    struct pool *pool =
-        calloc(1, sizeof(*pool) + workers * sizeof(pool->helper[0]));
-    if (!pool)
+    struct pool_port *port = calloc(1, sizeof(*port));
+    if (!port)
         return NULL;
-    pool->parallel = (struct parallel){.width = workers, .run = run_parallel};
-    pool->loop = loop;
-    pool->workers = workers;
-    pool->queue_max = queue_max;
-    for (size_t lane = 0; lane < LANES; lane++)
-        pool->queue[lane].tail = &pool->queue[lane].head;
-    for (size_t i = 0; i < workers; i++)
-        pool->helper[i].pool = pool;
-    if (uv_async_init(loop, &pool->wake, on_wake) ||
-        uv_mutex_init(&pool->mutex) || uv_cond_init(&pool->left)) {
-        free(pool);
+    port->pool = pool;
+    if (uv_async_init(loop, &port->wake, on_wake)) {
+        free(port);
         return NULL;
     }
-    pool->wake.data = pool;
-    return pool;
+    port->wake.data = port;
+    return port;
 }
 
-int pool_submit(struct pool *pool, struct pool_job *job)
+static void on_closed(uv_handle_t *wake)
 {
-    struct queue *q = &pool->queue[job->lane];
-    if (q->length >= pool->queue_max)
-        return -1;
-    job->next = NULL;
-    job->pool = pool;
-    *q->tail = job;
-    q->tail = &job->next;
-    q->length++;
-    if (job->lane == LANE_LIGHT)
-        atomic_fetch_add(&pool->light_waiting, 1);
-    dispatch(pool);
-    return 0;
+    free(wake->data);
+}
+
+void pool_port_free(struct pool_port *port)
+{
+    if (!port)
+        return;
+    /* a thread whose job is done may still be at its end */
+    pthread_mutex_lock(&port->pool->mutex);
+    while (port->jobs > 0)
+        pthread_cond_wait(&port->pool->left, &port->pool->mutex);
+    pthread_mutex_unlock(&port->pool->mutex);
+    uv_close((uv_handle_t *)&port->wake, on_closed);
+}
+
+int pool_submit(struct pool_job *job)
+{
+    struct pool *pool = job->port->pool;
+    pthread_mutex_lock(&pool->mutex);
+    const struct queue *q = &pool->queue[job->lane];
+    bool full = q->length >= q->length_max;
+    if (!full) {
+        enqueue(pool, job);
+        job->port->jobs++;
+    }
+    unlock_and_wake(pool);
+    return full ? -1 : 0;
+}
+
+bool pool_cancel(struct pool_job *job)
+{
+    struct pool *pool = job->port->pool;
+    pthread_mutex_lock(&pool->mutex);
+    bool waits = job->link;
+    if (waits) {
+        dequeue(pool, job);
+        job->port->jobs--;
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return waits;
 }
 
 const struct parallel *pool_parallel(const struct pool *pool)
@@ -279,10 +401,15 @@ const struct parallel *pool_parallel(const struct pool *pool)
     return &pool->parallel;
 }
 
-void pool_free(struct pool *pool)
+struct pool_stats pool_stats(struct pool *pool)
 {
-    if (!pool)
-        return;
-    pool->closing = true;
-    close_if_idle(pool);
+    struct pool_stats stats;
+    pthread_mutex_lock(&pool->mutex);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        stats.waiting[lane] = pool->queue[lane].length;
+        stats.running[lane] = pool->running[lane];
+    }
+    stats.helpers = pool->helpers;
+    pthread_mutex_unlock(&pool->mutex);
+    return stats;
 }

@@ -1,8 +1,14 @@
 #include "server/workers.h"
 
+#include "server/cgroup.h"
+
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 size_t workers_default(void)
 {
@@ -10,12 +16,13 @@ size_t workers_default(void)
     size_t n = 1;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         n = (size_t)CPU_COUNT(&set);
-    return n < WORKERS_MAX ? n : WORKERS_MAX;
+    return least(least(n, cgroup_limits("").cpus), WORKERS_MAX);
 }
 
-void workers_set(size_t n)
+size_t machine_memory_bytes(void)
 {
-    char text[24];
-    snprintf(text, sizeof(text), "%zu", n);
-    setenv("UV_THREADPOOL_SIZE", text, 1);
+    size_t bytes = (size_t)sysconf(_SC_PHYS_PAGES);
+    if (__builtin_mul_overflow(bytes, sysconf(_SC_PAGESIZE), &bytes))
+        bytes = (size_t)-1;
+    return least(bytes, cgroup_limits("").memory_bytes);
 }

@@ -1,4 +1,4 @@
-/* How many threads compute. */
+/* How many threads compute, and in how much memory. */
 #ifndef EVALD_SERVER_WORKERS_H
 #define EVALD_SERVER_WORKERS_H
 
@@ -6,10 +6,13 @@
 
 enum { WORKERS_MAX = 256 };
 
-/* The processors this process may use, at most WORKERS_MAX. */
+/*
+ * The processors this process may use, of those there are and of its control
+ * groups' quota; at most WORKERS_MAX.
+ */
 size_t workers_default(void);
 
-/* Sets UV_THREADPOOL_SIZE; before libuv's pool is first used. */
-void workers_set(size_t n);
+/* The memory there is, or the least that its control groups allow. */
+size_t machine_memory_bytes(void);
 
 #endif

@@ -11,7 +11,6 @@
 #include "api/sample.h"
 #include "server/file.h"
 #include "server/pool.h"
-#include "server/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,6 @@
 enum { ROUNDS = 9, PARSE_ROUNDS = 3 };
 
 struct bench {
-    struct pool_job job; /* first */
     struct pool *pool;
     const char *gt, *dt;
     size_t gt_len, dt_len;
@@ -76,9 +74,8 @@ static double score(struct bench *b, const struct parallel *par, double *encode)
     return scored - start;
 }
 
-static void run(struct pool_job *job)
+static void run(struct bench *b)
 {
-    struct bench *b = (struct bench *)job;
     const struct parallel *two = pool_parallel(b->pool);
     double ignored;
     for (size_t i = 0; i < PARSE_ROUNDS; i++)
@@ -90,11 +87,6 @@ static void run(struct pool_job *job)
         b->two[i] = score(b, two, &ignored);
         b->ratio[i] = b->one[i] / b->two[i];
     }
-}
-
-static void done(struct pool_job *job)
-{
-    pool_free(((struct bench *)job)->pool);
 }
 
 static int by_value(const void *a, const void *b)
@@ -157,7 +149,7 @@ int main(int argc, char **argv)
 {
     static struct bench b;
     struct arena data;
-    uv_loop_t loop;
+    static const size_t no_jobs[LANES];
     char *gt = NULL, *dt = NULL;
     arena_init(&data, SIZE_MAX / 4);
     arena_init(&b.columns, SIZE_MAX / 4);
@@ -169,14 +161,10 @@ int main(int argc, char **argv)
     } else {
         make_sample(&b, &data);
     }
-    workers_set(2);
-    uv_loop_init(&loop);
-    b.pool = pool_new(&loop, 2, 1);
-    b.job.run = run;
-    b.job.done = done;
-    must(!b.pool || pool_submit(b.pool, &b.job), "starting the pool");
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    b.pool = pool_new(2, no_jobs);
+    must(!b.pool, "starting the pool");
+    run(&b);
+    pool_free(b.pool);
     report(&b);
     free(gt);
     free(dt);

@@ -11,7 +11,6 @@
 #include "core/ops.h"
 #include "core/random.h"
 #include "server/pool.h"
-#include "server/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,6 @@ enum what { FORWARD, BOTH, BACKWARD, WHATS };
 static const char *const what_names[WHATS] = {"forward", "both", "backward"};
 
 struct bench {
-    struct pool_job job; /* first */
     struct pool *pool;
     bool rows;
     bool wall; /* several threads are timed: by the clock */
@@ -346,9 +344,8 @@ static void rows(struct bench *b)
     others(b);
 }
 
-static void run(struct pool_job *job)
+static void run(struct bench *b)
 {
-    struct bench *b = (struct bench *)job;
     if (b->rows) {
         rows(b);
         return;
@@ -363,27 +360,18 @@ static void run(struct pool_job *job)
             boxes(b, 3000), boxes(b, 3000));
 }
 
-static void done(struct pool_job *job)
-{
-    pool_free(((struct bench *)job)->pool);
-}
-
 int main(int argc, char **argv)
 {
     static struct bench b;
-    uv_loop_t loop;
+    static const size_t no_jobs[LANES];
     b.rows = argc == 2 && strcmp(argv[1], "--rows") == 0;
     arena_init(&b.data, SIZE_MAX / 4);
     arena_init(&b.work, SIZE_MAX / 4);
-    workers_set(2);
-    uv_loop_init(&loop);
-    b.pool = pool_new(&loop, 2, 1);
-    b.job.run = run;
-    b.job.done = done;
-    if (!b.pool || pool_submit(b.pool, &b.job))
+    b.pool = pool_new(2, no_jobs);
+    if (!b.pool)
         die("starting the pool");
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    run(&b);
+    pool_free(b.pool);
     arena_free(&b.data);
     arena_free(&b.work);
     return 0;
