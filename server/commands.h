@@ -1,12 +1,14 @@
-/* The commands of evald: each takes its own argv and returns an exit code. */
+/* The commands of evald, each a row beside what it does. */
 #ifndef EVALD_SERVER_COMMANDS_H
 #define EVALD_SERVER_COMMANDS_H
 
-int command_serve(int argc, char **argv);
-int command_eval(int argc, char **argv);
-int command_op(int argc, char **argv);
-int command_ops(int argc, char **argv);
-int command_health(int argc, char **argv);
-int command_sample(int argc, char **argv);
+#include "server/options.h"
+
+extern const struct command serve_command, config_command, eval_command,
+    op_command, ops_command, sample_command, health_command, token_command,
+    man_command, completion_command;
+
+/* All of them in the order of evald help, and NULL. */
+extern const struct command *const commands[];
 
 #endif

@@ -53,34 +53,35 @@ static bool store_floor(void *to, const char *value)
 }
 
 static const struct option options[] = {
-    {"--json", NULL, "the whole answer as JSON, as the server gives it",
-     store_flag, offsetof(struct flags, json)},
-    {"--per-class", NULL, "add a table of the categories", store_flag,
-     offsetof(struct flags, per_class)},
-    {"--per-image", NULL, "add a table of the images", store_flag,
-     offsetof(struct flags, per_image)},
-    {"--fail-under", "NAME=VALUE",
-     "exit 1 if a number is lower, such as "
-     "AP=0.4; may be repeated",
-     store_floor, offsetof(struct flags, floors)},
-    {"--parameters", "JSON|@FILE",
-     "what to measure, as \"parameters\" of the "
-     "API",
-     store_text, offsetof(struct flags, parameters)},
-    {"--workers", "N", "threads that compute (the processors there are)",
-     store_count, offsetof(struct flags, workers)},
-};
-
-static const struct command command = {
-    .name = "eval",
-    .usage = "[OPTION ...] GROUND_TRUTH DETECTIONS",
-    .help = "Scores detections against ground truth, both JSON files as "
-            "pycocotools takes them\n(- is standard input), and prints COCO's "
-            "twelve lines.",
-    .options = options,
-    .n_options = sizeof(options) / sizeof(options[0]),
-    .operands_min = 2,
-    .operands_max = 2,
+    {.name = "--json",
+     .help = "the whole answer as JSON, as the server gives it",
+     .store = store_flag,
+     .offset = offsetof(struct flags, json)},
+    {.name = "--per-class",
+     .help = "add a table of the categories",
+     .store = store_flag,
+     .offset = offsetof(struct flags, per_class)},
+    {.name = "--per-image",
+     .help = "add a table of the images",
+     .store = store_flag,
+     .offset = offsetof(struct flags, per_image)},
+    {.name = "--fail-under",
+     .value = "NAME=VALUE",
+     .help = "exit 1 if a number is lower, such as "
+             "AP=0.4; may be repeated",
+     .store = store_floor,
+     .offset = offsetof(struct flags, floors)},
+    {.name = "--parameters",
+     .value = "JSON|@FILE",
+     .help = "what to measure, as \"parameters\" of the "
+             "API",
+     .store = store_text,
+     .offset = offsetof(struct flags, parameters)},
+    {.name = "--workers",
+     .value = "N",
+     .help = "threads that compute (the processors there are)",
+     .store = store_count,
+     .offset = offsetof(struct flags, workers)},
 };
 
 struct eval {
@@ -229,12 +230,12 @@ static int print(const struct eval *e)
     return EX_IOERR;
 }
 
-int command_eval(int argc, char **argv)
+static int command_eval(int argc, char **argv)
 {
     static struct eval e;
     struct flags flags = {.workers = workers_default()};
     size_t operands;
-    int code = options_read(&command, argc, argv, &flags, &operands);
+    int code = options_read(&eval_command, argc, argv, &flags, &operands);
     if (code >= 0)
         return code;
     if (flags.workers < 1 || flags.workers > WORKERS_MAX) {
@@ -254,3 +255,18 @@ int command_eval(int argc, char **argv)
     arena_free(&e.mem);
     return code;
 }
+
+const struct command eval_command = {
+    .name = "eval",
+    .brief = "score detections in files",
+    .usage = "[OPTION ...] GROUND_TRUTH DETECTIONS",
+    .help = "Scores detections against ground truth, both JSON files as "
+            "pycocotools takes\nthem (- is standard input), and prints COCO's "
+            "twelve lines.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .operands_min = 2,
+    .operands_max = 2,
+    .operand = {OPERAND_FILE, OPERAND_FILE},
+    .run = command_eval,
+};

@@ -13,14 +13,6 @@
 
 enum { TIMEOUT_S = 3, HOST_BYTES = 256 };
 
-static const struct command command = {
-    .name = "health",
-    .usage = "[URL]",
-    .help = "Asks URL (http://127.0.0.1:8080) for /livez; exits 0 if it is "
-            "alive, else 1.",
-    .operands_max = 1,
-};
-
 /* Splits http://HOST:PORT; a path after it does no harm. */
 static int split(const char *url, char host[HOST_BYTES], char port[8])
 {
@@ -60,21 +52,22 @@ static int connect_to(const char *host, const char *port)
 static bool alive(int fd, const char *host)
 {
     char request[HOST_BYTES + 64], answer[16] = "";
+    bool v6 = strchr(host, ':');
     int n = snprintf(request, sizeof(request),
-                     "GET /livez HTTP/1.1\r\nHost: %s\r\n"
+                     "GET /livez HTTP/1.1\r\nHost: %s%s%s\r\n"
                      "Connection: close\r\n\r\n",
-                     host);
+                     v6 ? "[" : "", host, v6 ? "]" : "");
     if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
         return false;
     ssize_t got = recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL);
     return got > 0 && strncmp(answer, "HTTP/1.1 200", 12) == 0;
 }
 
-int command_health(int argc, char **argv)
+static int command_health(int argc, char **argv)
 {
     char host[HOST_BYTES], port[8];
     size_t operands;
-    int code = options_read(&command, argc, argv, NULL, &operands);
+    int code = options_read(&health_command, argc, argv, NULL, &operands);
     if (code >= 0)
         return code;
     const char *url = operands ? argv[1] : "http://127.0.0.1:8080";
@@ -89,3 +82,13 @@ int command_health(int argc, char **argv)
     printf("%s: %s\n", url, ok ? "alive" : "does not answer");
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+const struct command health_command = {
+    .name = "health",
+    .brief = "ask a running evald whether it lives",
+    .usage = "[URL]",
+    .help = "Asks URL (http://127.0.0.1:8080) for /livez; exits 0 if it is "
+            "alive, else 1.",
+    .operands_max = 1,
+    .run = command_health,
+};

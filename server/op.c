@@ -23,40 +23,30 @@ struct flags {
 };
 
 static const struct option op_options[] = {
-    {"--compact", NULL, "one line, also on a terminal", store_flag,
-     offsetof(struct flags, compact)},
-    {"--example", NULL, "compute the operation's own example", store_flag,
-     offsetof(struct flags, example)},
-    {"--workers", "N", "threads that compute (the processors there are)",
-     store_count, offsetof(struct flags, workers)},
-};
-
-static const struct command op_command = {
-    .name = "op",
-    .usage = "[OPTION ...] GROUP/NAME [FILE]",
-    .help = "Computes an operation as POST /v1/GROUP/NAME does. FILE is the "
-            "request's body,\nstandard input if left out. evald ops lists the "
-            "operations.",
-    .options = op_options,
-    .n_options = sizeof(op_options) / sizeof(op_options[0]),
-    .operands_min = 1,
-    .operands_max = 2,
+    {.name = "--compact",
+     .help = "one line, also on a terminal",
+     .store = store_flag,
+     .offset = offsetof(struct flags, compact)},
+    {.name = "--example",
+     .help = "compute the operation's own example",
+     .store = store_flag,
+     .offset = offsetof(struct flags, example)},
+    {.name = "--workers",
+     .value = "N",
+     .help = "threads that compute (the processors there are)",
+     .store = store_count,
+     .offset = offsetof(struct flags, workers)},
 };
 
 static const struct option ops_options[] = {
-    {"--json", NULL, "as GET /v1/operations answers", store_flag,
-     offsetof(struct flags, json)},
-    {"--markdown", NULL, "the list as a table of Markdown", store_flag,
-     offsetof(struct flags, markdown)},
-};
-
-static const struct command ops_command = {
-    .name = "ops",
-    .usage = "[OPTION ...] [GROUP/NAME]",
-    .help = "Lists the operations; with a name, explains one.",
-    .options = ops_options,
-    .n_options = sizeof(ops_options) / sizeof(ops_options[0]),
-    .operands_max = 1,
+    {.name = "--json",
+     .help = "as GET /v1/operations answers",
+     .store = store_flag,
+     .offset = offsetof(struct flags, json)},
+    {.name = "--markdown",
+     .help = "the list as a table of Markdown",
+     .store = store_flag,
+     .offset = offsetof(struct flags, markdown)},
 };
 
 /* One request to api/ and its answer. */
@@ -132,7 +122,7 @@ static int unknown(const char *command, const char *name)
     return EX_USAGE;
 }
 
-int command_op(int argc, char **argv)
+static int command_op(int argc, char **argv)
 {
     static struct ask ask;
     struct flags flags = {.workers = workers_default()};
@@ -171,6 +161,21 @@ int command_op(int argc, char **argv)
     arena_free(&ask.mem);
     return code;
 }
+
+const struct command op_command = {
+    .name = "op",
+    .brief = "compute one operation on a JSON body",
+    .usage = "[OPTION ...] GROUP/NAME [FILE]",
+    .help = "Computes an operation as POST /v1/GROUP/NAME does. FILE is the "
+            "request's body,\nstandard input if left out. evald ops lists the "
+            "operations.",
+    .options = op_options,
+    .n_options = sizeof(op_options) / sizeof(op_options[0]),
+    .operands_min = 1,
+    .operands_max = 2,
+    .operand = {OPERAND_OPERATION, OPERAND_FILE},
+    .run = command_op,
+};
 
 /* All operations, or those of one group; how many. */
 static size_t list(const char *only)
@@ -290,7 +295,7 @@ static int ops_json(const char *name)
     return code;
 }
 
-int command_ops(int argc, char **argv)
+static int command_ops(int argc, char **argv)
 {
     struct flags flags = {.json = false};
     size_t operands;
@@ -316,3 +321,15 @@ int command_ops(int argc, char **argv)
     fprintf(stderr, "evald ops: cannot write: %s\n", strerror(errno));
     return EX_IOERR;
 }
+
+const struct command ops_command = {
+    .name = "ops",
+    .brief = "list the operations, or explain one",
+    .usage = "[OPTION ...] [GROUP/NAME]",
+    .help = "Lists the operations; with a name, explains one.",
+    .options = ops_options,
+    .n_options = sizeof(ops_options) / sizeof(ops_options[0]),
+    .operands_max = 1,
+    .operand = {OPERAND_OPERATION},
+    .run = command_ops,
+};

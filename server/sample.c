@@ -19,28 +19,44 @@ struct flags {
 };
 
 static const struct option options[] = {
-    {"--images", "N", "how many images (24)", store_count,
-     offsetof(struct flags, images)},
-    {"--classes", "N", "how many categories (5)", store_count,
-     offsetof(struct flags, classes)},
-    {"--objects", "N", "mean number of objects in an image (5)", store_count,
-     offsetof(struct flags, objects)},
-    {"--detections", "N", "most detections of an image (20)", store_count,
-     offsetof(struct flags, detections)},
-    {"--seed", "N", "another number, another data set (0)", store_count,
-     offsetof(struct flags, seed)},
-};
-
-static const struct command command = {
-    .name = "sample",
-    .usage = "[OPTION ...] DIRECTORY",
-    .help = "Writes a made-up data set into DIRECTORY: ground_truth.json and "
-            "detections.json\nas pycocotools takes them, and request.json, "
-            "both in one body for\nPOST /v1/detection/evaluate.",
-    .options = options,
-    .n_options = sizeof(options) / sizeof(options[0]),
-    .operands_min = 1,
-    .operands_max = 1,
+    {.name = "--images",
+     .value = "N",
+     .help = "how many images",
+     .store = store_count,
+     .offset = offsetof(struct flags, images),
+     .fallback = "24",
+     .least = "1",
+     .most = "1000000"},
+    {.name = "--classes",
+     .value = "N",
+     .help = "how many categories",
+     .store = store_count,
+     .offset = offsetof(struct flags, classes),
+     .fallback = "5",
+     .least = "1",
+     .most = "10000"},
+    {.name = "--objects",
+     .value = "N",
+     .help = "mean number of objects in an image",
+     .store = store_count,
+     .offset = offsetof(struct flags, objects),
+     .fallback = "5",
+     .least = "0",
+     .most = "1000"},
+    {.name = "--detections",
+     .value = "N",
+     .help = "most detections of an image",
+     .store = store_count,
+     .offset = offsetof(struct flags, detections),
+     .fallback = "20",
+     .least = "0",
+     .most = "10000"},
+    {.name = "--seed",
+     .value = "N",
+     .help = "another number, another data set",
+     .store = store_count,
+     .offset = offsetof(struct flags, seed),
+     .fallback = "0"},
 };
 
 static int write_file(const char *directory, const char *name,
@@ -88,22 +104,29 @@ static int write_files(const struct sample_options *sample,
     return rc ? EX_CANTCREAT : EX_OK;
 }
 
-int command_sample(int argc, char **argv)
+static int command_sample(int argc, char **argv)
 {
-    struct flags flags = {24, 5, 5, 20, 0};
+    struct flags flags = {0};
     size_t operands;
-    int code = options_read(&command, argc, argv, &flags, &operands);
+    int code = options_read(&sample_command, argc, argv, &flags, &operands);
     if (code >= 0)
         return code;
-    if (flags.images < 1 || flags.images > 1000000 || flags.classes < 1 ||
-        flags.classes > 10000 || flags.objects > 1000 ||
-        flags.detections > 10000) {
-        fprintf(stderr,
-                "evald sample: --images 1 to 1000000, --classes 1 to 10000, "
-                "--objects to 1000, --detections to 10000\n");
-        return EX_USAGE;
-    }
     struct sample_options sample = {flags.images, flags.classes, flags.objects,
                                     flags.detections, flags.seed};
     return write_files(&sample, argv[1]);
 }
+
+const struct command sample_command = {
+    .name = "sample",
+    .brief = "write a sample data set to try things with",
+    .usage = "[OPTION ...] DIRECTORY",
+    .help = "Writes a made-up data set into DIRECTORY: ground_truth.json and "
+            "detections.json\nas pycocotools takes them, and request.json, "
+            "both in one body for\nPOST /v1/detection/evaluate.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .operands_min = 1,
+    .operands_max = 1,
+    .operand = {OPERAND_DIRECTORY},
+    .run = command_sample,
+};

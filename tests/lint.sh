@@ -132,6 +132,21 @@ columns()
         /dev/null
 }
 
+# The manual page is the one that evald prints, and roff has no complaint.
+manual()
+{
+    if [ ! -x build/evald ]; then
+        echo 'build/evald is missing: run make first'
+        return
+    fi
+    build/evald man >"$dir/evald.1"
+    cmp -s "$dir/evald.1" deploy/evald.1 ||
+        echo 'deploy/evald.1 is behind: run make man'
+    if command -v groff >/dev/null; then
+        groff -man -ww -z "$dir/evald.1"
+    fi
+}
+
 # What gcc knows and clang does not is no finding: warnings it can ignore, but
 # it stops at some of the options -f.
 tidy()
@@ -162,6 +177,7 @@ step 'shell scripts' shell
 step 'python' python
 step 'blanks' spaces
 step 'columns' columns
+step 'manual page' manual
 step 'clang-tidy' tidy
 if [ -n "$failed" ]; then
     echo "lint: failed: ${failed#, }"

@@ -1,6 +1,8 @@
 /* Command lines, told by rows: arguments, what is stored, what is said. */
 #include "server/options.h"
 
+#include "tests/streams.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { ARGS_MAX = 8, SAID_BYTES = 4096, GO_ON = -1 };
+enum { ARGS_MAX = 8, GO_ON = -1 };
 
 struct config {
     const char *listen;
@@ -23,25 +24,38 @@ struct config {
 };
 
 static const struct option options[] = {
-    {"--listen", "HOST:PORT", "where to listen", store_text,
-     offsetof(struct config, listen)},
-    {"--verbose", NULL, "say more", store_flag,
-     offsetof(struct config, verbose)},
-    {"--no-auth", NULL, "trust everybody", store_flag,
-     offsetof(struct config, no_auth)},
-    {"--workers", "N", "threads", store_count,
-     offsetof(struct config, workers)},
-    {"--max-body", "SIZE", "largest body", store_bytes,
-     offsetof(struct config, body_bytes_max)},
+    {.name = "--listen",
+     .value = "HOST:PORT",
+     .help = "where to listen",
+     .store = store_text,
+     .offset = offsetof(struct config, listen)},
+    {.name = "--verbose",
+     .help = "say more",
+     .store = store_flag,
+     .offset = offsetof(struct config, verbose)},
+    {.name = "--no-auth",
+     .help = "trust everybody",
+     .store = store_flag,
+     .offset = offsetof(struct config, no_auth)},
+    {.name = "--workers",
+     .value = "N",
+     .help = "threads",
+     .store = store_count,
+     .offset = offsetof(struct config, workers)},
+    {.name = "--max-body",
+     .value = "SIZE",
+     .help = "largest body",
+     .store = store_bytes,
+     .offset = offsetof(struct config, body_bytes_max)},
 };
 static const struct command command = {
-    "serve",
-    "[OPTION]... FILE [FILE]",
-    "Serves files.",
-    options,
-    COUNT(options),
-    1,
-    2,
+    .name = "serve",
+    .usage = "[OPTION]... FILE [FILE]",
+    .help = "Serves files.",
+    .options = options,
+    .n_options = COUNT(options),
+    .operands_min = 1,
+    .operands_max = 2,
 };
 
 /* A run of options_read, with both streams sent to files. */
@@ -53,26 +67,6 @@ struct run {
     char out[SAID_BYTES], err[SAID_BYTES];
 };
 
-/* Sends a stream into a file; the descriptor that it was is returned. */
-static int divert(FILE *stream, FILE *to)
-{
-    fflush(stream);
-    int was = dup(fileno(stream));
-    dup2(fileno(to), fileno(stream));
-    return was;
-}
-
-static void restore(FILE *stream, int was, FILE *from, char said[SAID_BYTES])
-{
-    fflush(stream);
-    dup2(was, fileno(stream));
-    close(was);
-    rewind(from);
-    size_t n = fread(said, 1, SAID_BYTES - 1, from);
-    said[n] = '\0';
-    fclose(from);
-}
-
 static void read_options(struct run *r, const struct command *c,
                          const char *const *args)
 {
@@ -81,12 +75,10 @@ static void read_options(struct run *r, const struct command *c,
     *r = (struct run){.argv = {program}, .n_operands = 99};
     for (; argc <= ARGS_MAX && args[argc - 1]; argc++)
         r->argv[argc] = (char *)(uintptr_t)args[argc - 1];
-    FILE *out = tmpfile(), *err = tmpfile();
-    assert_true(out && err);
-    int was_out = divert(stdout, out), was_err = divert(stderr, err);
+    struct streams streams;
+    streams_divert(&streams);
     r->code = options_read(c, argc, r->argv, &r->config, &r->n_operands);
-    restore(stdout, was_out, out, r->out);
-    restore(stderr, was_err, err, r->err);
+    streams_restore(&streams, r->out, r->err);
 }
 
 /* Lines that are read.  f stands for a file, the operand that is needed. */
@@ -215,64 +207,6 @@ static void suggestions_ignore_the_value(void **state)
     check_refusal(0, args, "did you mean --listen?");
 }
 
-static const struct {
-    const char *text;
-    bool ok;
-    size_t bytes;
-} sizes[] = {
-    {"0", true, 0},
-    {"1", true, 1},
-    {"1048576", true, 1048576},
-    {"1024K", true, 1048576},
-    {"1024k", true, 1048576},
-    {"1M", true, 1048576},
-    {"1MiB", true, 1048576},
-    {"1mb", true, 1048576},
-    {"1MB", true, 1048576},
-    {"64m", true, 67108864},
-    {"2G", true, 2147483648},
-    {"2GiB", true, 2147483648},
-    {"5b", true, 5},
-    {"5B", true, 5},
-    {"0G", true, 0},
-    {"18446744073709551615", true, SIZE_MAX},
-    {"17179869183G", true, (size_t)17179869183 << 30},
-    {"18014398509481983K", true, (size_t)18014398509481983 << 10},
-    {"", false, 0},
-    {"M", false, 0},
-    {"-1", false, 0},
-    {"+1", false, 0},
-    {" 1", false, 0},
-    {"1 M", false, 0},
-    {"1M ", false, 0},
-    {"1.5M", false, 0},
-    {"1e6", false, 0},
-    {"0x10", false, 0},
-    {"1T", false, 0},
-    {"1Mi", false, 0},
-    {"1MM", false, 0},
-    {"1MiBs", false, 0},
-    {"1x", false, 0},
-    {"18446744073709551616", false, 0},
-    {"99999999999999999999999", false, 0},
-    {"17179869184G", false, 0},
-    {"18014398509481984K", false, 0},
-    {"17592186044416M", false, 0},
-    {"18446744073709551615G", false, 0},
-};
-
-static void sizes_have_units(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(sizes); i++) {
-        size_t bytes = 99;
-        bool ok = store_bytes(&bytes, sizes[i].text);
-        if (ok != sizes[i].ok || (ok && bytes != sizes[i].bytes))
-            fail_msg("\"%s\" is %s %zu", sizes[i].text, ok ? "taken for" : "no",
-                     bytes);
-    }
-}
-
 static void help_shows_every_option(void **state)
 {
     (void)state;
@@ -296,10 +230,151 @@ static void help_shows_every_option(void **state)
     }
 }
 
+struct bounded {
+    size_t n, bytes, twice, ms;
+    const char *word;
+};
+
+static size_t twice_n(const void *to)
+{
+    const struct bounded *b = to;
+    return 2 * b->n;
+}
+
+static const char *const words[] = {"some", "all", NULL};
+static const struct option bounded_options[] = {
+    {.name = "--n",
+     .value = "N",
+     .help = "a number of things that takes many a word to tell about, so that "
+             "it fills a line and more",
+     .store = store_count,
+     .offset = offsetof(struct bounded, n),
+     .fallback = "5",
+     .least = "2",
+     .most = "12",
+     .heading = "Numbers"},
+    {.name = "--bytes",
+     .value = "SIZE",
+     .help = "bytes",
+     .store = store_bytes,
+     .offset = offsetof(struct bounded, bytes),
+     .fallback = "2K",
+     .least = "1K",
+     .most = "1M"},
+    {.name = "--twice",
+     .value = "N",
+     .help = "twice",
+     .store = store_count,
+     .offset = offsetof(struct bounded, twice),
+     .derive = twice_n,
+     .fallback = "twice --n"},
+    {.name = "--time",
+     .value = "TIME",
+     .help = "time",
+     .store = store_time,
+     .offset = offsetof(struct bounded, ms),
+     .least = "100ms",
+     .most = "1m"},
+    {.name = "--word",
+     .value = "WORD",
+     .help = "which",
+     .store = store_text,
+     .offset = offsetof(struct bounded, word),
+     .choices = words,
+     .fallback = "all"},
+};
+static const struct command bounded = {
+    .name = "bounded",
+    .usage = "",
+    .help = "Bounds.",
+    .options = bounded_options,
+    .n_options = COUNT(bounded_options),
+};
+
+/* Reads one argument, or none, without a word if it is good. */
+static int read_bounded(const char *arg, struct bounded *to, char *err)
+{
+    char program[] = "evald", text[64], out[SAID_BYTES];
+    char *argv[] = {program, text, NULL};
+    struct streams streams;
+    size_t operands;
+    snprintf(text, sizeof(text), "%s", arg ? arg : "");
+    *to = (struct bounded){0};
+    streams_divert(&streams);
+    int code = options_read(&bounded, arg ? 2 : 1, argv, to, &operands);
+    streams_restore(&streams, out, err);
+    return code;
+}
+
+static void bounds_have_units(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arg, *said;
+    } rows[] = {
+        {"--n=2", NULL},
+        {"--n=12", NULL},
+        {"--n=1", "--n must be N from 2 to 12, not \"1\""},
+        {"--n=13", "--n must be N from 2 to 12"},
+        {"--n=0", "--n must be"},
+        {"--bytes=1024", NULL},
+        {"--bytes=1M", NULL},
+        {"--bytes=1023", "must be SIZE from 1K to 1M, not \"1023\""},
+        {"--bytes=1048577", "must be SIZE from 1K to 1M"},
+        {"--time=100ms", NULL},
+        {"--time=60s", NULL},
+        {"--time=99ms", "must be TIME from 100ms to 1m, not \"99ms\"\n"},
+        {"--time=61s", "must be TIME"},
+        {"--time=30", "not \"30\"; did you mean 30s?\n"},
+        {"--time=x", "not \"x\"\n"},
+        {"--word=some", NULL},
+        {"--word=all", NULL},
+        {"--word=", "--word must be one of some, all, not \"\""},
+        {"--word=alls", "--word must be one of some, all, not \"alls\""},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct bounded to;
+        char err[SAID_BYTES];
+        int code = read_bounded(rows[i].arg, &to, err);
+        if (code != (rows[i].said ? EX_USAGE : GO_ON) ||
+            !(rows[i].said ? strstr(err, rows[i].said) != NULL : !*err))
+            fail_msg("%s: %d, \"%s\"", rows[i].arg, code, err);
+    }
+}
+
+static void what_is_not_given_is_as_the_row_says(void **state)
+{
+    (void)state;
+    struct bounded to;
+    char err[SAID_BYTES];
+    assert_int_equal(read_bounded(NULL, &to, err), GO_ON);
+    assert_true(to.n == 5 && to.bytes == 2048 && to.twice == 10 && to.ms == 0);
+    assert_string_equal(to.word, "all");
+    assert_int_equal(read_bounded("--n=7", &to, err), GO_ON);
+    assert_true(to.n == 7 && to.twice == 14);
+    assert_int_equal(read_bounded("--twice=3", &to, err), GO_ON);
+    assert_true(to.n == 5 && to.twice == 3);
+}
+
+static void help_keeps_within_its_columns(void **state)
+{
+    (void)state;
+    struct run r;
+    static const char *const help[] = {"--help", NULL};
+    read_options(&r, &bounded, help);
+    assert_int_equal(r.code, EX_OK);
+    assert_non_null(strstr(r.out, "\nNumbers:\n  --n N "));
+    assert_non_null(strstr(r.out, "(twice --n)"));
+    for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n"))
+        if (strlen(line) > 80)
+            fail_msg("%s", line);
+}
+
 static void commands_without_options_have_help(void **state)
 {
     (void)state;
-    static const struct command bare = {"bare", "", "Nothing.", NULL, 0, 0, 0};
+    static const struct command bare = {
+        .name = "bare", .usage = "", .help = "Nothing."};
     static const char *const help[] = {"--help", NULL};
     static const char *const other[] = {"--other", NULL};
     static const char *const none[] = {NULL};
@@ -319,8 +394,10 @@ int main(void)
         cmocka_unit_test(lines_are_read),
         cmocka_unit_test(wrong_lines_are_refused),
         cmocka_unit_test(suggestions_ignore_the_value),
-        cmocka_unit_test(sizes_have_units),
         cmocka_unit_test(help_shows_every_option),
+        cmocka_unit_test(bounds_have_units),
+        cmocka_unit_test(what_is_not_given_is_as_the_row_says),
+        cmocka_unit_test(help_keeps_within_its_columns),
         cmocka_unit_test(commands_without_options_have_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

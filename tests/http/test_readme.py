@@ -135,10 +135,12 @@ def second_door():
 
 
 @each("{0}", [("every flag of evald serve that README uses is one", "serve"),
-              ("every flag of evald eval that README uses is one", "eval")])
+              ("every flag of evald eval that README uses is one", "eval"),
+              ("every flag of evald config that README uses is one",
+               "config")])
 def flags(_name, command):
     """Compared with --help."""
-    used = re.findall(rf"evald {command}\b([^#\n]*)", README)
+    used = re.findall(rf"evald {command}\b([^#`\n]*)", README)
     known = run(command, "--help").stdout.decode()
     check(used, f"README.md does not use evald {command}")
     for flag in re.findall(r"--[a-z-]+", " ".join(used)):
