@@ -11,6 +11,13 @@
 int file_read(const char *path, char **text, size_t *len);
 
 /*
+ * The same of a regular file of at most bytes_max bytes, which a daemon may
+ * read without being kept waiting.  EINVAL if it is none, EFBIG if longer.
+ */
+int file_read_small(const char *path, size_t bytes_max, char **text,
+                    size_t *len);
+
+/*
  * Hands the content of the file at path, "-" for standard input, to take, in
  * order, in pieces that do not outlive the call.  0, or -1 with errno set.
  */
