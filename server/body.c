@@ -16,9 +16,13 @@ static int grow(struct body *b, size_t need)
         capacity = b->expected;
     if (capacity < need)
         capacity = need;
-    char *text = realloc(b->text, capacity);
-    if (!text)
+    if (!budget_take(b->budget, capacity - b->capacity))
         return -1;
+    char *text = realloc(b->text, capacity);
+    if (!text) {
+        budget_give(b->budget, capacity - b->capacity);
+        return -1;
+    }
     b->text = text;
     b->capacity = capacity;
     return 0;
@@ -26,11 +30,15 @@ static int grow(struct body *b, size_t need)
 
 static void drop(struct body *b)
 {
-    b->too_large = true;
     for (size_t i = 0; i < b->n_waiting; i++)
-        free((void *)(uintptr_t)b->waiting[i].text);
+        spares_give_piece(b->spares, (char *)(uintptr_t)b->waiting[i].text);
     b->n_waiting = 0;
-    free(b->text);
+    if (b->text && b->spares) {
+        spares_give_piece(b->spares, b->text);
+    } else if (b->text) {
+        free(b->text);
+        budget_give(b->budget, b->capacity);
+    }
     b->text = NULL;
     b->len = b->capacity = 0;
 }
@@ -62,6 +70,15 @@ static int append_pieces(struct body *b, const char *bytes, size_t n)
     return 0;
 }
 
+static int append_whole(struct body *b, const char *bytes, size_t n)
+{
+    if (n > b->capacity - b->len && grow(b, b->len + n))
+        return -1;
+    memcpy(b->text + b->len, bytes, n);
+    b->len += n;
+    return 0;
+}
+
 int body_skip(struct body *b, size_t n)
 {
     b->bytes += n;
@@ -71,17 +88,13 @@ int body_skip(struct body *b, size_t n)
 int body_append(struct body *b, const char *bytes, size_t n)
 {
     int rc = body_skip(b, n);
-    if (b->bytes > b->bytes_max) {
+    b->too_large = b->bytes > b->bytes_max;
+    if (!b->too_large && !b->starved)
+        b->starved =
+            b->spares ? append_pieces(b, bytes, n) : append_whole(b, bytes, n);
+    if (b->too_large || b->starved)
         drop(b);
-        return rc;
-    }
-    if (b->spares)
-        return append_pieces(b, bytes, n);
-    if (n > b->capacity - b->len && grow(b, b->len + n))
-        return -1;
-    memcpy(b->text + b->len, bytes, n);
-    b->len += n;
-    return 0;
+    return rc;
 }
 
 bool body_is_full(const struct body *b)

@@ -15,10 +15,12 @@ enum { PIECES_MAX = 16 }; /* that wait; then the client has to */
 
 struct body {
     struct spares *spares; /* NULL = it is kept as a whole */
+    struct budget *budget; /* what it is taken from, if so */
     size_t bytes;          /* that have come */
     size_t bytes_max;      /* that may come */
     size_t expected;       /* 0 = not known */
     bool too_large;        /* there were more, and all is dropped */
+    bool starved;          /* there was no room for it, and all is dropped */
     char *text;            /* all of it, or the piece that is being filled */
     size_t len, capacity;
     struct span waiting[PIECES_MAX + 1], taken[PIECES_MAX + 1];
@@ -26,7 +28,7 @@ struct body {
 };
 
 /*
- * Keeps n more bytes.  -1 when there is no memory, or a client goes on long
+ * Keeps n more bytes, as far as there is room.  -1 when a client goes on long
  * after it went too far.
  */
 int body_append(struct body *b, const char *bytes, size_t n);

@@ -48,15 +48,24 @@ static int split(const char *address, char host[HOST_BYTES], const char **port)
                                                                            : -1;
 }
 
-static int bind_one(const struct addrinfo *a)
+bool listener_address(const char *address)
+{
+    char host[HOST_BYTES];
+    const char *port;
+    return split(address, host, &port) == 0;
+}
+
+static int bind_one(const struct sockaddr *at, socklen_t len, bool shared)
 {
     int on = 1;
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    a->ai_protocol);
+    int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    IPPROTO_TCP);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0)
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (bind(fd, at, len) == 0)
         return fd;
     int saved = errno;
     close(fd);
@@ -92,7 +101,8 @@ static void describe(struct listener *l)
              a == INADDR_ANY ? "127.0.0.1" : host, ntohs(at.v4.sin_port));
 }
 
-int listener_bind(struct listener *l, const char *address, const char **why)
+int listener_bind(struct listener *l, const char *address, bool shared,
+                  const char **why)
 {
     char host[HOST_BYTES];
     const char *port;
@@ -108,7 +118,7 @@ int listener_bind(struct listener *l, const char *address, const char **why)
     if (rc)
         return failed(EX_NOHOST, why, address, gai_strerror(rc));
     for (const struct addrinfo *a = found; a && l->fd < 0; a = a->ai_next)
-        l->fd = bind_one(a);
+        l->fd = bind_one(a->ai_addr, a->ai_addrlen, shared);
     int saved = errno;
     freeaddrinfo(found);
     if (l->fd < 0)
@@ -117,7 +127,31 @@ int listener_bind(struct listener *l, const char *address, const char **why)
     return 0;
 }
 
-int listener_listen(const struct listener *l)
+int listener_another(const struct listener *l)
 {
-    return listen(l->fd, BACKLOG);
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof(at);
+    if (getsockname(l->fd, (struct sockaddr *)&at, &len))
+        return -1;
+    return bind_one((struct sockaddr *)&at, len, true);
+}
+
+void listener_adopt(struct listener *l, int fd)
+{
+    *l = (struct listener){.fd = fd};
+    describe(l);
+}
+
+void listener_tls(struct listener *l)
+{
+    static const char plain[] = "http://", secure[] = "https://";
+    char rest[URL_BYTES];
+    snprintf(rest, sizeof(rest), "%s", l->url + sizeof(plain) - 1);
+    snprintf(l->url, sizeof(l->url), "%s%.*s", secure,
+             (int)(sizeof(l->url) - sizeof(secure)), rest);
+}
+
+int listener_listen(int fd)
+{
+    return listen(fd, BACKLOG);
 }

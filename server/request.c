@@ -1,21 +1,45 @@
 #include "server/request.h"
 
+#include "api/json_out.h"
+#include "api/route.h"
+#include "server/answers.h"
 #include "server/log.h"
+#include "server/loop.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static const char *header(const struct request *r, const char *name)
+struct request *request_take(struct http *http)
 {
-    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+    struct request *r = http->spare;
+    http->spare = NULL;
+    if (!r)
+        return calloc(1, sizeof(*r));
+    memset(r, 0, sizeof(*r));
+    return r;
+}
+
+void request_give(struct http *http, struct request *r)
+{
+    free(http->spare);
+    http->spare = r;
+}
+
+/* Sixteen digits. */
+static void put_hex(char *out, uint64_t x)
+{
+    for (size_t i = 16; i-- > 0; x >>= 4)
+        out[i] = "0123456789abcdef"[x & 15];
+    out[16] = '\0';
 }
 
 /* The client's id if it is 1 to 128 visible ASCII characters. */
 static void set_id(struct request *r, uint64_t generated)
 {
-    const char *given = header(r, "X-Request-Id");
+    const char *given = r->head.value[HEAD_REQUEST_ID];
     size_t n = given ? strlen(given) : 0;
     bool good = n > 0 && n < REQUEST_ID_BYTES;
     for (size_t i = 0; i < n && good; i++)
@@ -23,50 +47,92 @@ static void set_id(struct request *r, uint64_t generated)
     if (good)
         memcpy(r->id, given, n + 1);
     else
-        snprintf(r->id, sizeof(r->id), "%016llx",
-                 (unsigned long long)generated);
+        put_hex(r->id, generated);
 }
 
-/* The path and query of http://host/path?query, which proxies send. */
-static const char *origin_form(const char *target)
+static enum MHD_Result add_header(void *gate, enum MHD_ValueKind kind,
+                                  const char *name, size_t name_len,
+                                  const char *value, size_t value_len)
 {
-    static const char scheme[] = "http://";
-    if (strncasecmp(target, scheme, sizeof(scheme) - 1) != 0)
-        return target;
-    target += sizeof(scheme) - 1;
-    target += strcspn(target, "/?");
-    return *target ? target : "/";
+    (void)kind;
+    gate_header(gate, name, name_len, value, value_len);
+    return MHD_YES;
 }
 
-int request_read_head(struct request *r, const char *method, const char *target,
-                      uint64_t generated_id)
+static void read_gate(struct request *r, const char *method,
+                      const char *version)
 {
-    r->target = strdup(origin_form(target));
+    struct gate *g = &r->head;
+    gate_begin(g, method, r->c->target, version);
+    MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, add_header, g);
+    gate_end(g, MHD_get_connection_info(r->connection,
+                                        MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+                    ->header_size);
+}
+
+int request_read_head(struct request *r, const char *method,
+                      const char *version, uint64_t generated_id)
+{
+    const char *const *value = r->head.value;
+    r->target = strdup(gate_origin_form(r->c->target));
     if (!r->target)
         return -1;
+    read_gate(r, method, version);
     set_id(r, generated_id);
     char *query = strchr(r->target, '?');
     if (query)
         *query++ = '\0';
-    /* beside chunks it says nothing */
-    const char *length =
-        header(r, "Transfer-Encoding") ? NULL : header(r, "Content-Length");
-    snprintf(r->method, sizeof(r->method), "%s", method);
+    strncpy(r->method, method, sizeof(r->method) - 1);
     r->req = (struct api_request){
         .method = r->method,
         .path = r->target,
         .query = query ? query : "",
-        .accept = header(r, "Accept"),
-        .accept_encoding = header(r, "Accept-Encoding"),
-        .content_type = header(r, "Content-Type"),
-        .content_encoding = header(r, "Content-Encoding"),
-        .header_length = header(r, "Inference-Header-Content-Length"),
+        .accept = value[HEAD_ACCEPT],
+        .accept_encoding = value[HEAD_ACCEPT_ENCODING],
+        .content_type = value[HEAD_CONTENT_TYPE],
+        .content_encoding = value[HEAD_CONTENT_ENCODING],
+        .header_length = value[HEAD_INFERENCE_LENGTH],
         .request_id = r->id,
-        .if_none_match = header(r, "If-None-Match"),
-        .length_known = length,
-        .content_length = length ? strtoull(length, NULL, 10) : 0,
+        .if_none_match = value[HEAD_IF_NONE_MATCH],
+        .length_known = r->head.length_known,
+        .content_length = r->head.content_length,
     };
+    r->route = api_find(&r->req);
     return 0;
+}
+
+struct list {
+    const char *name;
+    struct json_out out; /* it grows by itself */
+};
+
+static enum MHD_Result add_to_list(void *context, enum MHD_ValueKind kind,
+                                   const char *name, const char *value)
+{
+    struct list *l = context;
+    (void)kind;
+    if (strcasecmp(name, l->name) == 0)
+        out_format(&l->out, "%s%s", l->out.len ? ", " : "", value);
+    return MHD_YES;
+}
+
+static void join(struct request *r, enum head_name head, const char **value)
+{
+    struct list l = {.name = gate_name(head)};
+    json_out_init(&l.out, &r->mem, false);
+    MHD_get_connection_values(r->connection, MHD_HEADER_KIND, add_to_list, &l);
+    out_bytes(&l.out, "", 1);
+    if (*value && !l.out.failed)
+        *value = l.out.text;
+}
+
+void request_join_lists(struct request *r)
+{
+    if (!r->head.lists)
+        return;
+    join(r, HEAD_ACCEPT, &r->req.accept);
+    join(r, HEAD_ACCEPT_ENCODING, &r->req.accept_encoding);
+    join(r, HEAD_IF_NONE_MATCH, &r->req.if_none_match);
 }
 
 static int own(const char **text, struct arena *mem)
@@ -91,7 +157,7 @@ int request_own_head(struct request *r)
 
 bool request_has_body(const struct request *r)
 {
-    return r->req.content_length > 0 || header(r, "Transfer-Encoding");
+    return r->req.content_length > 0 || r->head.value[HEAD_TRANSFER_ENCODING];
 }
 
 void request_read_pieces(struct request *r)
@@ -113,68 +179,181 @@ void request_answer(struct request *r)
         r->req.body = r->body.text ? r->body.text : "";
         r->req.body_len = r->body.len;
     }
-    api_answer(&r->env, &r->req, &r->mem, &r->res);
+    if (r->body.spares && !r->req.intake) /* nobody has the body now */
+        request_refuse(r, PROBLEM_MEMORY, 0, "no memory for the request");
+    else
+        api_answer(&r->env, &r->req, &r->mem, &r->res);
 }
 
-static void add_header(struct MHD_Response *response, const char *name,
-                       const char *value)
+/* An answer on its way out: without one of its headers it may mislead. */
+struct outgoing {
+    struct MHD_Response *response;
+    bool failed; /* there was no memory for a header */
+};
+
+static void answer_header(struct outgoing *out, const char *name,
+                          const char *value)
 {
-    if (value)
-        MHD_add_response_header(response, name, value);
+    if (value && MHD_add_response_header(out->response, name, value) != MHD_YES)
+        out->failed = true;
 }
 
-static void add_timing(const struct request *r, struct MHD_Response *response)
+static double queue_ms(const struct request *r)
 {
-    char text[128];
-    double queue_ms =
-        r->queued_ns ? (double)(r->started_ns - r->queued_ns) / 1e6 : 0;
+    return r->queued_ns && r->started_ns
+               ? (double)(r->started_ns - r->queued_ns) / 1e6
+               : 0;
+}
+
+/* ms with three digits behind the point; printf takes a microsecond for it. */
+static char *put_ms(char *out, const char *name, double ms)
+{
+    char digits[24];
+    size_t n = 0;
+    uint64_t us = ms > 0 ? (uint64_t)(ms * 1000 + 0.5) : 0;
+    for (; us > 0 || n < 5; us /= 10) {
+        digits[n++] = (char)('0' + us % 10);
+        if (n == 3)
+            digits[n++] = '.';
+    }
+    out = stpcpy(out, name);
+    while (n > 0)
+        *out++ = digits[--n];
+    *out = '\0';
+    return out;
+}
+
+static void add_timing(const struct request *r, struct outgoing *out)
+{
+    char text[160];
     if (r->res.parse_ms <= 0)
         return;
-    snprintf(text, sizeof(text),
-             "queue;dur=%.3f, parse;dur=%.3f, compute;dur=%.3f, "
-             "encode;dur=%.3f",
-             queue_ms, r->res.parse_ms, r->res.compute_ms, r->res.encode_ms);
-    MHD_add_response_header(response, "Server-Timing", text);
+    char *end = put_ms(text, "queue;dur=", queue_ms(r));
+    end = put_ms(end, ", parse;dur=", r->res.parse_ms);
+    end = put_ms(end, ", compute;dur=", r->res.compute_ms);
+    put_ms(end, ", encode;dur=", r->res.encode_ms);
+    answer_header(out, "Server-Timing", text);
+}
+
+void request_refuse(struct request *r, enum problem kind, int retry_after_s,
+                    const char *format, ...)
+{
+    struct api_refusal why = {.kind = kind, .retry_after_s = retry_after_s};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why.detail, sizeof(why.detail), format, args);
+    va_end(args);
+    api_refuse(&r->req, &why, &r->mem, &r->res);
+}
+
+/* What browsers are told about reading it from other sites' pages. */
+static void add_cors(const struct request *r, struct outgoing *out)
+{
+    const struct origins *origins = &r->http->front->origins;
+    const char *const *value = r->head.value;
+    const char *origin = value[HEAD_ORIGIN];
+    struct cors_answer cors =
+        r->res.status == MHD_HTTP_NO_CONTENT
+            ? cors_preflight(origins, origin, value[HEAD_REQUEST_METHOD],
+                             value[HEAD_REQUEST_HEADERS], r->res.allow)
+            : cors_headers(origins, origin);
+    for (size_t i = 0; i < cors.n; i++)
+        answer_header(out, cors.header[i].name, cors.header[i].value);
+}
+
+/* What browsers may do with a page; of anything else they make none. */
+static const char *policy_of(const struct api_response *res)
+{
+    static const char html[] = "text/html";
+    if (!res->content_type ||
+        strncmp(res->content_type, html, sizeof(html) - 1) != 0)
+        return NULL;
+    return "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+           "form-action 'none'; frame-ancestors 'none'";
+}
+
+static void add_headers(const struct request *r, struct outgoing *out)
+{
+    const struct api_response *res = &r->res;
+    char seconds[16];
+    answer_header(out, "Content-Type", res->content_type);
+    answer_header(out, "X-Request-Id", r->id);
+    answer_header(out, "Allow", res->allow);
+    answer_header(out, "Accept-Post", res->accept_post);
+    answer_header(out, "Accept-Encoding", res->accept_encoding);
+    answer_header(out, "WWW-Authenticate", res->authenticate);
+    answer_header(out, "ETag", res->etag);
+    answer_header(out, "Content-Encoding", res->content_encoding);
+    answer_header(out, "Vary", res->vary);
+    answer_header(out, "Inference-Header-Content-Length", res->header_length);
+    answer_header(out, "X-Content-Type-Options", "nosniff");
+    answer_header(out, "Content-Security-Policy", policy_of(res));
+    bool ends = r->closes || front_phase(r->http->front) != FRONT_SERVING;
+    answer_header(out, "Connection", ends ? "close" : NULL);
+    if (res->retry_after_s) {
+        snprintf(seconds, sizeof(seconds), "%d", res->retry_after_s);
+        answer_header(out, "Retry-After", seconds);
+    }
+    add_timing(r, out);
+    add_cors(r, out);
+}
+
+/* NULL = no memory. */
+static struct MHD_Response *make_response(const struct request *r)
+{
+    struct outgoing out = {
+        .response = MHD_create_response_from_buffer(
+            r->res.body_len, r->res.body, MHD_RESPMEM_PERSISTENT)};
+    if (!out.response)
+        return NULL;
+    add_headers(r, &out);
+    if (!out.failed)
+        return out.response;
+    MHD_destroy_response(out.response);
+    return NULL;
 }
 
 enum MHD_Result request_send(struct request *r)
 {
-    const struct api_response *res = &r->res;
-    char seconds[16];
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        res->body_len, res->body, MHD_RESPMEM_PERSISTENT);
+    const struct http *http = r->http;
+    struct MHD_Response *response = make_response(r);
     if (!response)
         return MHD_NO;
-    add_header(response, "Content-Type", res->content_type);
-    add_header(response, "X-Request-Id", r->id);
-    add_header(response, "Allow", res->allow);
-    add_header(response, "Accept-Post", res->accept_post);
-    add_header(response, "Accept-Encoding", res->accept_encoding);
-    add_header(response, "ETag", res->etag);
-    add_header(response, "Content-Encoding", res->content_encoding);
-    add_header(response, "Vary", res->vary);
-    add_header(response, "Inference-Header-Content-Length", res->header_length);
-    add_header(response, "X-Content-Type-Options", "nosniff");
-    add_header(response, "Content-Security-Policy",
-               "default-src 'none'; style-src 'unsafe-inline'; "
-               "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-    add_header(response, "Connection", r->env.draining ? "close" : NULL);
-    snprintf(seconds, sizeof(seconds), "%d", res->retry_after_s);
-    add_header(response, "Retry-After", res->retry_after_s ? seconds : NULL);
-    add_timing(r, response);
     enum MHD_Result rc =
-        MHD_queue_response(r->connection, (unsigned)res->status, response);
+        answers_queue(r->connection, (unsigned)r->res.status, response);
     MHD_destroy_response(response);
     r->state = REQUEST_SENT;
+    connection_enter(&r->http->connections, r->c, PHASE_SEND,
+                     http->front->settings->send_ms);
     return rc;
 }
 
-void request_log(const struct request *r, bool sent)
+void request_finish(const struct request *r, bool sent)
 {
-    double ms = (double)(uv_hrtime() - r->began_ns) / 1e6;
-    log_info("%d %s %.200s in=%zu out=%zu ms=%.3f id=%s%s", r->res.status,
-             r->req.method, r->req.path, r->body.bytes, r->res.body_len, ms,
-             r->id, sent ? "" : " (client went away)");
+    const struct http *http = r->http;
+    const struct api_response *res = &r->res;
+    double now_ns = (double)uv_hrtime();
+    struct finished finished = {
+        .id = r->id,
+        .method = r->method,
+        .path = r->target,
+        .client = r->address,
+        .token = *r->who ? r->who : NULL,
+        .trace = *r->trace ? r->trace : NULL,
+        .route = r->route.row < api_paths() ? &routes[r->route.row] : NULL,
+        .status = res->status,
+        .bytes_in = r->body.bytes,
+        .bytes_out = res->body_len,
+        .total_ms = (now_ns - (double)r->began_ns) / 1e6,
+        .stage_ms = {[STAGE_QUEUE] = queue_ms(r),
+                     [STAGE_PARSE] = res->parse_ms,
+                     [STAGE_COMPUTE] = res->compute_ms,
+                     [STAGE_ENCODE] = res->encode_ms},
+        .reason = r->reason,
+        .sent = sent,
+    };
+    metrics_request(http->front->metrics, http->index, &finished);
+    log_access(&finished);
 }
 
 void request_clear(struct request *r)

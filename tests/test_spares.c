@@ -15,6 +15,7 @@ enum { MEBI = 1 << 20, DRAINED = 4 * MEBI };
 /* Spares on a loop of their own. */
 struct stage {
     uv_loop_t loop;
+    struct budget budget; /* without a limit */
     struct spares spares;
 };
 
@@ -22,12 +23,13 @@ static void stage_init(struct stage *s)
 {
     memset(s, 0, sizeof(*s));
     assert_int_equal(uv_loop_init(&s->loop), 0);
-    spares_init(&s->spares, &s->loop);
+    spares_init(&s->spares, &s->loop, &s->budget);
 }
 
 static void stage_free(struct stage *s)
 {
-    spares_free(&s->spares);
+    spares_drop(&s->spares);
+    assert_int_equal(s->budget.used, 0); /* all was given back */
     uv_close((uv_handle_t *)&s->spares.sweep, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&s->loop), 0);
@@ -185,7 +187,9 @@ static void whole_bodies_are_one_text(void **state)
     uint64_t r = 2;
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct body b = {.bytes_max = MEBI, .expected = expected[i]};
+        struct budget budget = {0};
+        struct body b = {
+            .budget = &budget, .bytes_max = MEBI, .expected = expected[i]};
         while (b.bytes < 300000) {
             size_t n = 1 + random_next(&r) % 9000;
             assert_int_equal(
@@ -197,7 +201,31 @@ static void whole_bodies_are_one_text(void **state)
         if (expected[i] == 300000)
             assert_int_equal(b.capacity, 300000);
         check_bytes(b.text, 0, b.len);
+        assert_int_equal(budget.used, b.capacity);
         body_clear(&b);
+        assert_int_equal(budget.used, 0);
+    }
+}
+
+/* Without room a body is dropped, and the rest of it drained. */
+static void bodies_without_room_are_dropped(void **state)
+{
+    (void)state;
+    for (size_t pieces = 0; pieces < 2; pieces++) {
+        struct stage s;
+        stage_init(&s);
+        s.budget.max = MEBI;
+        struct body b = {.spares = pieces ? &s.spares : NULL,
+                         .budget = &s.budget,
+                         .bytes_max = 64 * (size_t)MEBI};
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(append(&b, MEBI / 2), 0);
+            assert_true(s.budget.used <= MEBI);
+        }
+        assert_true(b.starved && !b.too_large);
+        assert_true(!b.text && b.n_waiting == 0);
+        body_clear(&b);
+        stage_free(&s);
     }
 }
 
@@ -255,12 +283,11 @@ static void too_many_pieces_are_seen_and_refused(void **state)
     while (b.n_waiting < PIECES_MAX || b.len < b.capacity)
         assert_int_equal(
             append(&b, b.capacity - b.len ? b.capacity - b.len : 1), 0);
-    size_t kept = b.bytes;
-    assert_int_equal(append(&b, 1), -1);
+    assert_false(b.starved);
+    assert_int_equal(append(&b, 1), 0);
+    assert_true(b.starved);
     take(&b, true, &from);
-    assert_int_equal(b.n_taken, PIECES_MAX + 1);
-    assert_int_equal(from, kept);
-    body_give_back(&b);
+    assert_int_equal(b.n_taken, 0);
     body_clear(&b);
     stage_free(&s);
 }
@@ -273,6 +300,7 @@ static void bodies_have_their_bound(void **state)
         struct stage s;
         stage_init(&s);
         struct body b = {.spares = pieces ? &s.spares : NULL,
+                         .budget = &s.budget,
                          .bytes_max = 3 * (size_t)MEBI};
         for (size_t i = 0; i < 3; i++)
             assert_int_equal(append(&b, MEBI), 0);
@@ -308,7 +336,7 @@ static void what_is_taken_stays(void **state)
     assert_true(b.too_large);
     check_bytes(b.taken[0].text, 0, b.taken[0].len);
     body_give_back(&b);
-    assert_int_equal(s.spares.n_pieces, 1);
+    assert_int_equal(s.spares.n_pieces, 2);
     body_clear(&b);
     stage_free(&s);
 }
@@ -321,6 +349,7 @@ int main(void)
         cmocka_unit_test(unused_pieces_are_swept),
         cmocka_unit_test(arenas_are_used_again_and_swept),
         cmocka_unit_test(whole_bodies_are_one_text),
+        cmocka_unit_test(bodies_without_room_are_dropped),
         cmocka_unit_test(pieces_are_the_body_in_order),
         cmocka_unit_test(too_many_pieces_are_seen_and_refused),
         cmocka_unit_test(bodies_have_their_bound),
