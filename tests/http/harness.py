@@ -227,26 +227,31 @@ def together(tasks):
 
 
 class Daemon:
-    """A running evald serve, started here and ended here."""
+    """
+    A running evald serve, started here and ended here; by the command before
+    if there is one, and as more says (env, pass_fds).
+    """
 
     count = 0
 
-    def __init__(self, *flags, listen="127.0.0.1:0"):
+    def __init__(self, *flags, listen="127.0.0.1:0", before=(), stderr=None,
+                 **more):
         Daemon.count += 1
         self.ready_file = path(f"ready-{Daemon.count}")
         self.log_file = path(f"log-{Daemon.count}")
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [EVALD, "serve", "--listen", listen, "--ready-file",
+                [*before, EVALD, "serve", "--listen", listen, "--ready-file",
                  self.ready_file, *flags],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log,
+                **more)
         _running.append(self.process)
         wait_until(lambda: os.path.exists(self.ready_file) or
                    self.process.poll() is not None, "the ready file")
         check(self.process.poll() is None, "ended early: " + self.log())
         with open(self.ready_file, encoding="ascii") as f:
             self.url = f.read()
-        host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        host, port = self.url.partition("://")[2].rsplit(":", 1)
         self.host, self.port = host.strip("[]"), int(port)
 
     def __enter__(self):
@@ -388,7 +393,7 @@ def head(length, *more, target=EVALUATE):
     """The head of a POST; length None means chunked."""
     framing = "Transfer-Encoding: chunked" if length is None else \
         f"Content-Length: {length}"
-    lines = [f"POST {target} HTTP/1.1", "Host: test", framing,
+    lines = [f"POST {target} HTTP/1.1", "Host: localhost", framing,
              "Content-Type: application/json", *more, "", ""]
     return "\r\n".join(lines).encode()
 

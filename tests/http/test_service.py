@@ -23,7 +23,9 @@ PROBLEMS = ["malformed-json", "malformed-form", "malformed-content",
             "non-finite-number", "number-out-of-range", "ragged-tensor",
             "shape-mismatch", "invalid-box", "unknown-image",
             "duplicate-image-id", "not-offered",
-            "overloaded", "draining"]
+            "overloaded", "draining", "malformed-request", "uri-too-long",
+            "head-too-large", "expectation", "http-version", "unauthorized",
+            "forbidden", "too-slow", "throttled", "deadline", "internal"]
 
 
 def no_html(reply):
@@ -166,13 +168,13 @@ def not_found(target):
     check_problem(server(), reply, 404, "not-found", target)
 
 
-@test("a path with bytes that are no UTF-8 is 404 in valid JSON")
+@test("a path with bytes that are no ASCII is 400 in valid JSON")
 def not_found_bytes():
-    """The answer must still be UTF-8."""
+    """They must be written as %XX; the answer must still be UTF-8."""
     with dial(server()) as s:
         s.sendall(b"GET /\xff\xc3 HTTP/1.1\r\nHost: x\r\n\r\n")
         reply = read_reply(s)
-    equal((reply.status, reply.json()["instance"]), (404, "/\ufffd\ufffd"))
+    equal((reply.status, reply.json()["instance"]), (400, "/\ufffd\ufffd"))
 
 
 @test("404 and 405 keep the connection of a request without a body")
