@@ -32,6 +32,7 @@ LDFLAGS ?= -pie -Wl,-z,relro,-z,now
 Q := $(if $(V),,@)
 say = @printf '  %-4s %s\n' $(1) $@
 
+, := ,
 CLANG := clang
 PYTHON ?= /usr/bin/python3
 
@@ -50,7 +51,7 @@ CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined \
 LDFLAGS := -fsanitize=address,undefined
 endif
 
-PKGS := libmicrohttpd libuv jansson nettle zlib libzstd
+PKGS := libmicrohttpd gnutls libuv jansson nettle zlib libzstd inih libseccomp
 # asked once, and only by targets that build
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -104,13 +105,19 @@ $(TESTS): $(O)/tests/%: $(O)/tests/%.o $(SUPPORT) \
 	$(call say,link)
 	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
 
+# It stands between all of evald and what gives memory (tests/failing.h).
+$(O)/tests/test_allocation: LDFLAGS += $(patsubst %,-Wl$(,)--wrap=%,\
+	arena_alloc arena_zero $(if $(filter asan tsan,$(VARIANT)),\
+	malloc calloc realloc free aligned_alloc strdup))
+
 $(O)/bench/%: $(O)/tests/bench/%.o $(SUPPORT) \
 		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,link)
 	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
 
-$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) $(API) $(CORE)
+$(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) \
+		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,link)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
@@ -154,26 +161,44 @@ clang: ## the tests as clang builds them
 	@$(MAKE) --no-print-directory -j2 VARIANT=clang run-tests
 
 .PHONY: run-threaded
-THREADED := $(addprefix $(O)/tests/,test_coco_oracle test_pool test_spares)
-run-threaded: $(O)/evald $(THREADED)
-	@EVALD=$(O)/evald tests/run.sh $(THREADED) $(HTTP_TESTS)
+THREADED := $(addprefix $(O)/tests/,test_budget test_clients \
+	test_coco_oracle test_handshakes test_log test_metrics test_pool \
+	test_pool_regions test_spares test_tls)
+# What asks one thing after the other shows nothing that these do not.
+UNTHREADED := cli config content deploy faults gate golden npy oip openapi \
+	readme service warnings
+.PHONY: threaded
+threaded: $(O)/evald $(THREADED)
+run-threaded: threaded
+	@EVALD=$(O)/evald tests/run.sh $(THREADED) $(filter-out \
+	  $(UNTHREADED:%=tests/http/test_%.py) tests/test_run.sh,$(HTTP_TESTS))
 
 .PHONY: run-tests
 run-tests: tests
 	@EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
 
 .PHONY: bench
-bench: ## time scoring, operations and the wire, and print ratios
+bench: ## time scoring, operations, the wire, the front, and print ratios
 	@deploy/dependencies build check
+	@deploy/dependencies bench || echo 'bench: going on without them'
 	@$(MAKE) --no-print-directory -j2 binary benches
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(PYTHON) tests/bench/operations.py build/bench/operations
 	@$(PYTHON) tests/bench/evaluate.py build/evald
 	@$(PYTHON) tests/bench/oip.py build/evald
+	@$(PYTHON) tests/bench/front.py build/evald
+	@$(PYTHON) tests/bench/lanes.py build/evald
 	@$(PYTHON) tests/bench/compare.py build/evald
 
 .PHONY: benches
 benches: $(BENCHES)
+
+.PHONY: soak
+SOAK_SECONDS ?= 600
+soak: ## load a daemon for SOAK_SECONDS (600) and watch its memory
+	@deploy/dependencies build check
+	@$(MAKE) --no-print-directory -j2 binary
+	@$(PYTHON) tests/soak.py $(SOAK_SECONDS) $(O)/evald
 
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
@@ -193,6 +218,7 @@ mutants: ## break each scoring rule on purpose and see a test fail
 .PHONY: lint
 lint: build/compile_commands.json ## formatting, lengths, static analysis
 	@deploy/dependencies build lint
+	@$(MAKE) --no-print-directory -j2 binary
 	@tests/lint.sh
 
 .PHONY: openapi
@@ -225,6 +251,12 @@ readme: ## write the README's table of operations from the rows
 	  /<!-- end of operations -->/ { skip = 0 } \
 	  !skip { print }' README.md >build/README.md
 	@mv build/README.md README.md
+
+.PHONY: man
+man: ## write deploy/evald.1 from the commands and their options
+	@$(MAKE) --no-print-directory -j2 binary
+	@build/evald man >build/evald.1
+	@mv build/evald.1 deploy/evald.1
 
 .PHONY: clean
 clean: ## remove build/
