@@ -114,13 +114,13 @@ $(O)/bench/%: $(O)/tests/bench/%.o $(SUPPORT) \
 		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,link)
-	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
 
 $(O)/fuzz/%: $(O)/tests/fuzz/%.o $(SUPPORT) \
 		$(filter-out $(O)/server/main.o,$(SERVER)) $(API) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,link)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lm -pthread -o $@
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ $(PKG_LIBS) -lcmocka -lm -pthread -o $@
 
 # clangd and clang-tidy read how each file is compiled.
 build/compile_commands.json: Makefile $(wildcard core/*.c core/kernels/*.c api/*.c server/*.c tests/*.c)
@@ -203,7 +203,7 @@ soak: ## load a daemon for SOAK_SECONDS (600) and watch its memory
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60
 fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
-	@deploy/dependencies build clang
+	@deploy/dependencies build check clang
 	@$(MAKE) --no-print-directory -j2 VARIANT=fuzz fuzzers
 	@tests/fuzz.sh $(FUZZ_SECONDS) build/fuzz/fuzz
 

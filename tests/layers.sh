@@ -27,7 +27,7 @@ api/content.c|zlib\.h zstd\.h
 api/inflater.c|zlib\.h zstd(_errors)?\.h
 server|(server|api|core)/.* $numbers $text $system
 server|jansson\.h nettle/[a-z0-9-]+\.h microhttpd\.h uv\.h sqlite3\.h
-server|libpq-fe\.h gnutls/[a-z0-9]+\.h ini\.h seccomp\.h
+server|malloc\.h libpq-fe\.h gnutls/[a-z0-9]+\.h ini\.h seccomp\.h
 "
 # layer|words, or beginnings of words, that its code must not contain
 calls='

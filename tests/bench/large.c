@@ -81,11 +81,11 @@ static int answer(const struct job *job, struct arena *mem,
                               .content_length = job->len,
                               .body = job->body,
                               .body_len = job->len};
-    struct api_route route;
+    struct api_route route = api_find(&req);
     struct api_response res;
     mem->bytes_max =
         api_memory_bytes(job->coding ? (size_t)256 * MIB : job->len);
-    must(api_admit(&env, &req, mem, &route, &res), job->name);
+    must(api_admit(&env, &req, mem, &res), job->name);
     *reservation = api_reservation(&env, &req, &route);
     if (route.in_pieces)
         req.intake = api_intake_new(&env, &req, mem);
