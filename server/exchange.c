@@ -233,11 +233,12 @@ static void begin_work(struct request *r)
 /* What is to be done next, now that no job of the request is with the pool. */
 static void go_on(struct request *r)
 {
-    if (r->state == REQUEST_BODY && atomic_load(&r->stop)) {
+    bool stopped = atomic_load(&r->stop);
+    if (stopped && !r->complete) {
         r->refused = true; /* its connection is about to close */
         resume(r);
-    } else if (r->state == REQUEST_WORK) {
-        if (atomic_load(&r->stop))
+    } else if (stopped || r->state == REQUEST_WORK) {
+        if (stopped)
             refuse_stopped(r);
         r->state = REQUEST_DONE;
         resume(r);
@@ -357,6 +358,13 @@ enum MHD_Result exchange_on_request(void *http,
     return MHD_YES;
 }
 
+void exchange_abandon(struct request *r)
+{
+    atomic_store(&r->stop, true);
+    if (r->busy && pool_cancel(&r->job))
+        job_over(r);
+}
+
 void exchange_on_completed(void *context, struct MHD_Connection *connection,
                            void **request, enum MHD_RequestTerminationCode why)
 {
@@ -372,20 +380,10 @@ void exchange_on_completed(void *context, struct MHD_Connection *connection,
     enter(r, PHASE_IDLE,
           draining ? DRAIN_IDLE_MS : http->front->settings->idle_ms);
     r->c = NULL;
-    if (r->busy) {
-        atomic_store(&r->stop, true); /* it ends when its job comes back */
-        if (pool_cancel(&r->job))
-            job_over(r);
-    } else {
+    if (r->busy)
+        exchange_abandon(r); /* it ends when its job comes back */
+    else
         request_end(r, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    }
-}
-
-void exchange_abandon(struct request *r)
-{
-    atomic_store(&r->stop, true);
-    if (r->busy && pool_cancel(&r->job))
-        job_over(r);
 }
 
 void exchange_stop(struct request *r, enum reason why)

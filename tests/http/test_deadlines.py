@@ -152,6 +152,20 @@ def queued_deadline():
     counted(d, "client_gone")
 
 
+@test("X-Request-Timeout-Ms: so does a body whose last piece is not read yet")
+def queued_piece_deadline():
+    """It is there as a whole, but nobody has looked at it."""
+    d = patient()
+    with dial(d) as other:
+        other.sendall(head(len(LONG), target=NMS) + LONG)
+        busy(d)
+        reply = ask(d, "POST", EVALUATE, b"[" + b" " * (700 << 10) + b"]", {
+            **JSON, "X-Request-Timeout-Ms": "300"})
+        check_problem(d, reply, 504, "deadline", EVALUATE)
+    is_free(d)
+    counted(d, "deadline")
+
+
 @test("X-Request-Timeout-Ms: 504 for a body that does not come by then")
 def own_body_deadline():
     """And not 408, as it was the client's own wish."""
