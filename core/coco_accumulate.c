@@ -5,11 +5,14 @@
 #include <string.h>
 
 struct scratch {
-    uint64_t *key, *spare_key; /* of the largest category */
+    uint64_t *key; /* of the largest category */
     uint32_t *row, *spare_row;
     uint32_t *reached; /* one per recall threshold */
     struct coco_curve curve;
 };
+
+_Static_assert(sizeof(struct coco_sorted) >= sizeof(uint64_t),
+               "sorted is lent as room for keys");
 
 struct job {
     struct coco_result *r;
@@ -32,20 +35,26 @@ static void sort_class(void *context, size_t k, size_t worker)
         for (; i < end; i++) {
             if (m->mark[i].limit >= COCO_LIMITS)
                 continue;
-            s->key[n] = score_key(job->r->dt->score[m->mark[i].detection]);
+            s->key[n] = score_key(coco_score_at(job->r, (uint32_t)i));
             s->row[n++] = (uint32_t)i;
         }
-    key_sort(n, s->key, s->row, s->spare_key, s->spare_row, job->r->stop);
+    struct coco_sorted *sorted = m->sorted + class[k];
+    void *spare = sorted; /* not in use yet, and as large as the keys */
+    key_sort(n, s->key, s->row, spare, s->spare_row, job->r->stop);
     for (uint32_t i = 0; i < n && !is_stopped(job->r->stop); i++)
-        m->sorted[class[k] + i] = m->mark[s->row[i]];
+        sorted[i] = (struct coco_sorted){s->row[i], m->mark[s->row[i]]};
     m->class_sorted[k] = n;
 }
 
 /* Precision is sampled for the limits that some number of the summary has. */
-static bool samples_limit(const struct coco_result *r, size_t limit)
+static void choose_slots(struct coco_result *r, bool all)
 {
-    return limit == COCO_LIMITS - 1 ||
-           r->protocol->max_detections[limit] == 100;
+    r->n_slots = 0;
+    for (size_t limit = 0; limit < COCO_LIMITS; limit++)
+        r->slot[limit] = all || limit == COCO_LIMITS - 1 ||
+                                 r->protocol->max_detections[limit] == 100
+                             ? r->n_slots++
+                             : COCO_LIMITS;
 }
 
 /* One curve: category k, area range a, max_detections[limit]. */
@@ -55,20 +64,19 @@ static void fill_block(struct job *job, size_t k, size_t a, size_t limit,
     const struct coco_result *r = job->r;
     const struct coco_protocol *p = r->protocol;
     const struct coco_matches *m = &r->matches;
-    const struct coco_mark *sorted = m->sorted + r->index.class_dt[k];
+    const struct coco_sorted *sorted = m->sorted + r->index.class_dt[k];
     struct coco_class *class = &r->class[k];
-    size_t block = (a * COCO_LIMITS + limit) * p->n_iou;
     s->curve.positives = class->positives[a];
     coco_curve_fill(&s->curve, m, sorted, m->class_sorted[k], a, (uint8_t)limit,
                     p->n_iou, job->r->stop);
     if (is_stopped(job->r->stop))
         return;
     for (size_t t = 0; t < p->n_iou; t++) {
-        size_t row = (block + t) * p->n_recall;
-        class->recall[block + t] =
+        class->recall[coco_recall_row(r, a, limit, t)] =
             (double)s->curve.n_tp[t] / s->curve.positives;
-        if (!class->scores && !samples_limit(r, limit))
+        if (r->slot[limit] == COCO_LIMITS)
             continue;
+        size_t row = coco_precision_row(r, a, limit, t) * p->n_recall;
         coco_curve_sample(&s->curve, t, p, class->precision + row,
                           class->scores ? s->reached : NULL);
         if (!class->scores)
@@ -76,7 +84,7 @@ static void fill_block(struct job *job, size_t k, size_t a, size_t limit,
         for (size_t i = 0; i < p->n_recall; i++) {
             uint32_t at = s->reached[i];
             class->scores[row + i] =
-                at == COCO_UNKNOWN ? 0 : r->dt->score[sorted[at].detection];
+                at == COCO_UNKNOWN ? 0 : coco_score_at(r, sorted[at].place);
         }
     }
 }
@@ -101,12 +109,9 @@ static void count_positives(const struct coco_result *r, size_t k,
     const struct coco_index *ix = &r->index;
     for (size_t i = ix->class_gt[k], end;
          (end = stop_reach(r->stop, i, ix->class_gt[k + 1])) > i;)
-        for (; i < end; i++) {
-            double area = r->gt->area[ix->gt[i]];
-            for (size_t a = 0; a < p->n_areas && !r->gt->crowd[ix->gt[i]]; a++)
-                class->positives[a] +=
-                    !(area < p->area[a].lo || area > p->area[a].hi);
-        }
+        for (; i < end; i++)
+            for (size_t a = 0; a < p->n_areas; a++)
+                class->positives[a] += coco_counts(r, (uint32_t)i, a);
 }
 
 /* Room for the curves of category k, unless no area range has any. */
@@ -122,8 +127,9 @@ static int make_class(struct coco_result *r, size_t k, bool scores,
         any |= class->positives[a];
     if (!any)
         return 0;
-    size_t curves = p->n_areas * COCO_LIMITS * p->n_iou;
-    class->recall = arena_alloc(mem, curves, sizeof(double));
+    size_t recalls = p->n_areas * COCO_LIMITS * p->n_iou;
+    size_t curves = p->n_areas * r->n_slots * p->n_iou;
+    class->recall = arena_alloc(mem, recalls, sizeof(double));
     class->precision = arena_alloc(mem, curves * p->n_recall, sizeof(double));
     if (scores)
         class->scores = arena_alloc(mem, curves * p->n_recall, sizeof(double));
@@ -146,7 +152,6 @@ static int make_scratch(struct job *job, bool scores, size_t workers,
     for (size_t w = 0; w < workers && !mem->failed; w++) {
         struct scratch *s = &job->scratch[w];
         s->key = arena_alloc(mem, n_dt, sizeof(*s->key));
-        s->spare_key = arena_alloc(mem, n_dt, sizeof(*s->spare_key));
         s->row = arena_alloc(mem, n_dt, sizeof(*s->row));
         s->spare_row = arena_alloc(mem, n_dt, sizeof(*s->spare_row));
         s->reached = arena_alloc(mem, p->n_recall, sizeof(*s->reached));
@@ -156,9 +161,10 @@ static int make_scratch(struct job *job, bool scores, size_t workers,
     return mem->failed ? -1 : 0;
 }
 
-int coco_accumulate(struct coco_result *r, bool scores, struct arena *mem,
-                    const struct parallel *par)
+int coco_accumulate(struct coco_result *r, struct coco_wanted wanted,
+                    struct arena *mem, const struct parallel *par)
 {
+    bool scores = wanted.scores;
     size_t n = r->index.n_classes;
     struct coco_matches *m = &r->matches;
     struct job job = {.r = r};
@@ -169,9 +175,11 @@ int coco_accumulate(struct coco_result *r, bool scores, struct arena *mem,
     r->values = arena_alloc(mem, values, sizeof(*r->values));
     if (mem->failed)
         return -1;
+    choose_slots(r, wanted.limits);
     for (size_t k = 0; k < n; k++)
         if (make_class(r, k, scores, mem))
             return -1;
+    struct arena_mark mark = arena_mark(mem);
     if (make_scratch(&job, scores, par->width, mem))
         return -1;
     par->run(par, n, sort_class, &job);
@@ -180,6 +188,7 @@ int coco_accumulate(struct coco_result *r, bool scores, struct arena *mem,
     par->run(par, n * r->protocol->n_areas, fill_area, &job);
     if (parallel_stopped(par))
         return -1;
+    arena_release(mem, mark);
     m->cut = r->index.n_dt;
     for (size_t k = 0; k < n; k++)
         m->cut -= m->class_sorted[k];

@@ -1,7 +1,6 @@
 /* Built with -ffp-contract=off, as everything. */
 #include "core/coco_curve.h"
 
-#include <float.h>
 #include <string.h>
 
 int coco_curve_alloc(struct coco_curve *c, size_t n_thresholds, size_t capacity,
@@ -19,18 +18,8 @@ int coco_curve_alloc(struct coco_curve *c, size_t n_thresholds, size_t capacity,
     return mem->failed ? -1 : 0;
 }
 
-/* One more true positive at t; the sum is in the order of pycocotools. */
-static void add_tp(struct coco_curve *c, size_t t, uint32_t fp, size_t mark)
-{
-    size_t at = t * c->capacity + c->n_tp[t]++;
-    double tp = c->n_tp[t];
-    c->precision[at] = tp / ((double)fp + tp + DBL_EPSILON);
-    if (c->mark)
-        c->mark[at] = (uint32_t)mark;
-}
-
 void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
-                     const struct coco_mark *mark, size_t n, size_t area,
+                     const struct coco_sorted *sorted, size_t n, size_t area,
                      uint8_t limit, size_t n_thresholds,
                      const atomic_bool *stop)
 {
@@ -41,11 +30,11 @@ void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
     memset(c->n_fp, 0, n_thresholds * sizeof(*c->n_fp));
     for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
         for (; i < end; i++) {
-            if (mark[i].limit > limit)
+            if (sorted[i].mark.limit > limit)
                 continue;
             if (c->first == COCO_UNKNOWN)
                 c->first = (uint32_t)i;
-            struct coco_mask mask = coco_mask(m, &mark[i], area);
+            struct coco_mask mask = coco_mask(m, sorted[i], area);
             uint64_t tp = mask.matched & ~mask.ignored & all;
             uint64_t fp = ~mask.matched & ~mask.ignored & all;
             if (fp == all)
@@ -55,7 +44,9 @@ void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
                     c->n_fp[__builtin_ctzll(fp)]++;
             for (; tp; tp &= tp - 1) {
                 size_t t = (size_t)__builtin_ctzll(tp);
-                add_tp(c, t, fp_everywhere + c->n_fp[t], i);
+                if (c->mark)
+                    c->mark[t * c->capacity + c->n_tp[t]] = (uint32_t)i;
+                coco_curve_add(c, t, fp_everywhere + c->n_fp[t]);
             }
         }
     for (size_t t = 0; t < n_thresholds; t++)
@@ -75,17 +66,22 @@ void coco_curve_sample(struct coco_curve *c, size_t t,
                        uint32_t *mark)
 {
     double *at_tp = c->precision + t * c->capacity;
-    size_t i = 0, n = c->n_tp[t];
+    size_t r = 0, n = c->n_tp[t];
     envelope(at_tp, n);
-    for (size_t r = 0; r < p->n_recall; r++) {
-        while (i < n && (double)(i + 1) / c->positives < p->recall[r])
-            i++;
-        precision[r] = i < n ? at_tp[i] : 0;
-        if (!mark)
-            continue;
-        if (p->recall[r] <= 0) /* met before any true positive */
-            mark[r] = c->first;
-        else
-            mark[r] = i < n ? c->mark[t * c->capacity + i] : COCO_UNKNOWN;
+    for (size_t i = 0; i < n && r < p->n_recall; i++) {
+        double recall = (double)(i + 1) / c->positives;
+        for (; r < p->n_recall && recall >= p->recall[r]; r++) {
+            precision[r] = at_tp[i];
+            if (mark)
+                mark[r] = c->mark[t * c->capacity + i];
+        }
     }
+    for (; r < p->n_recall; r++) {
+        precision[r] = 0;
+        if (mark)
+            mark[r] = COCO_UNKNOWN;
+    }
+    /* Recall 0 is met before any true positive. */
+    for (r = 0; mark && r < p->n_recall && p->recall[r] <= 0; r++)
+        mark[r] = c->first;
 }

@@ -10,6 +10,8 @@
 
 #include "core/coco_mask.h"
 
+#include <float.h>
+
 struct coco_curve {
     size_t capacity;       /* true positives per threshold, at most */
     uint32_t positives;    /* ground truths not ignored, at least 1 */
@@ -19,18 +21,31 @@ struct coco_curve {
     uint32_t first;        /* the first mark walked, or COCO_UNKNOWN */
 };
 
+/* As pycocotools has it, with its 2^-52, and added up in its order. */
+static inline double coco_curve_precision(uint32_t tp, uint32_t fp)
+{
+    return tp / ((double)fp + tp + DBL_EPSILON);
+}
+
+/* Notes a true positive at threshold t, after fp false ones. */
+static inline void coco_curve_add(struct coco_curve *c, size_t t, uint32_t fp)
+{
+    size_t at = t * c->capacity + c->n_tp[t]++;
+    c->precision[at] = coco_curve_precision(c->n_tp[t], fp);
+}
+
 /* Memory for curves of n_thresholds with at most capacity positives. */
 int coco_curve_alloc(struct coco_curve *c, size_t n_thresholds, size_t capacity,
                      bool marks, struct arena *mem)
     __attribute__((warn_unused_result));
 
 /*
- * Walks n marks, best score first, those beyond max_detections[limit] left
+ * Walks n detections, best score first, those beyond max_detections[limit] left
  * out, and notes every true positive of area range a at n_thresholds.  Once
  * stop, which may be NULL, is set c is not to be sampled.
  */
 void coco_curve_fill(struct coco_curve *c, const struct coco_matches *m,
-                     const struct coco_mark *mark, size_t n, size_t area,
+                     const struct coco_sorted *sorted, size_t n, size_t area,
                      uint8_t limit, size_t n_thresholds,
                      const atomic_bool *stop);
 

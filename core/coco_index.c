@@ -333,20 +333,21 @@ int coco_index(struct coco_index *ix, const struct coco_ground_truth *gt,
 {
     if (index_ids(ix, gt, use_categories, mem, par->stop))
         return -1;
-    size_t keys =
-        ix->n_images > ix->n_categories ? ix->n_images : ix->n_categories;
-    uint32_t *count = arena_alloc(mem, keys + 1, sizeof(*count));
-    size_t most = gt->n > dt->n ? gt->n : dt->n;
-    uint32_t *spare = arena_alloc(mem, most, sizeof(*spare));
-    struct table g = {.spare = spare, .class = ix->class_gt, .stop = par->stop};
+    struct table g = {.class = ix->class_gt, .stop = par->stop};
+    struct table d = {.class = ix->class_dt, .stop = par->stop};
     g.row = ix->gt = arena_alloc(mem, gt->n, sizeof(*ix->gt));
     g.image = rows_of(gt->image_id, gt->n, ix->image, ix->n_images, mem, par);
-    g.category = rows_of(gt->category_id, gt->n, ix->category, ix->n_categories,
-                         mem, par);
-    struct table d = {.spare = spare, .class = ix->class_dt, .stop = par->stop};
     d.row = ix->dt = arena_alloc(mem, dt->n, sizeof(*ix->dt));
     d.image = ix->dt_image =
         rows_of(dt->image_id, dt->n, ix->image, ix->n_images, mem, par);
+    struct arena_mark mark = arena_mark(mem); /* the rest is for sorting only */
+    size_t keys =
+        ix->n_images > ix->n_categories ? ix->n_images : ix->n_categories;
+    size_t most = gt->n > dt->n ? gt->n : dt->n;
+    uint32_t *count = arena_alloc(mem, keys + 1, sizeof(*count));
+    g.spare = d.spare = arena_alloc(mem, most, sizeof(*g.spare));
+    g.category = rows_of(gt->category_id, gt->n, ix->category, ix->n_categories,
+                         mem, par);
     d.category = rows_of(dt->category_id, dt->n, ix->category, ix->n_categories,
                          mem, par);
     if (!g.image || !g.category || !d.image || !d.category || mem->failed ||
@@ -357,6 +358,7 @@ int coco_index(struct coco_index *ix, const struct coco_ground_truth *gt,
     gather_dt(ix, &d, dt->n, use_categories, count);
     if (parallel_stopped(par))
         return -1;
+    arena_release(mem, mark);
     ix->n_gt = g.n;
     ix->n_dt = d.n;
     return make_cells(ix, &g, &d, mem, par);

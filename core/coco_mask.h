@@ -2,6 +2,8 @@
  * A match row: per area range two sets of thresholds, packed.  Bit t of
  * `matched` says that the detection met a ground truth at threshold t, bit t
  * of `ignored` that it does not count there (neither true nor false positive).
+ * Few detections overlap anything, so rows stand close together, and how many
+ * stand before that of a place is looked up in matches.rank.
  */
 #ifndef EVALD_CORE_COCO_MASK_H
 #define EVALD_CORE_COCO_MASK_H
@@ -26,13 +28,22 @@ static inline void coco_bits_store(uint8_t *p, size_t bytes, uint64_t bits)
         p[i] = (uint8_t)(bits >> (8 * i));
 }
 
-static inline uint8_t *coco_mask_at(const struct coco_matches *m, uint32_t row,
+static inline uint8_t *coco_mask_at(const struct coco_matches *m, size_t row,
                                     size_t area)
 {
-    return m->rows + (size_t)row * m->row_bytes + area * 2 * m->mask_bytes;
+    return m->rows + row * m->row_bytes + area * 2 * m->mask_bytes;
 }
 
-static inline void coco_mask_store(const struct coco_matches *m, uint32_t row,
+/* Where the row of a place stands, which overlaps. */
+static inline size_t coco_row(const struct coco_matches *m, uint32_t place)
+{
+    const struct coco_rank *rank = &m->rank[place / 64];
+    uint64_t behind = UINT64_MAX << place % 64;
+    return rank->before +
+           (size_t)__builtin_popcountll(rank->overlaps & ~behind);
+}
+
+static inline void coco_mask_store(const struct coco_matches *m, size_t row,
                                    size_t area, struct coco_mask mask)
 {
     uint8_t *p = coco_mask_at(m, row, area);
@@ -40,16 +51,15 @@ static inline void coco_mask_store(const struct coco_matches *m, uint32_t row,
     coco_bits_store(p + m->mask_bytes, m->mask_bytes, mask.ignored);
 }
 
-/* The mask of any mark, one that needed no row included. */
+/* The mask of any detection, one that needed no row included. */
 static inline struct coco_mask coco_mask(const struct coco_matches *m,
-                                         const struct coco_mark *mark,
-                                         size_t area)
+                                         struct coco_sorted d, size_t area)
 {
-    if (mark->row == COCO_UNKNOWN) {
-        bool outside = mark->outside >> area & 1;
+    if (!d.mark.overlaps) {
+        bool outside = d.mark.outside >> area & 1;
         return (struct coco_mask){0, outside ? UINT64_MAX : 0};
     }
-    const uint8_t *p = coco_mask_at(m, mark->row, area);
+    const uint8_t *p = coco_mask_at(m, coco_row(m, d.place), area);
     return (struct coco_mask){coco_bits_load(p, m->mask_bytes),
                               coco_bits_load(p + m->mask_bytes, m->mask_bytes)};
 }

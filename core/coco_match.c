@@ -11,6 +11,7 @@
  * Built with -ffp-contract=off, as everything: a fused multiply-add would
  * change the bits.
  */
+#include "core/coco_box.h"
 #include "core/coco_mask.h"
 #include "core/key_sort.h"
 
@@ -18,10 +19,6 @@
 #include <string.h>
 
 enum { CELLS_PER_ITEM = 256, LONG_LIST = 256 /* of candidates */ };
-
-struct box {
-    double x1, y1, x2, y2, area;
-};
 
 /* A ground truth that the detection at hand overlaps. */
 struct candidate {
@@ -33,7 +30,7 @@ struct candidate {
 struct scratch {
     uint64_t *key, *spare_key;
     uint32_t *row, *spare_row;
-    struct box *box;
+    struct coco_box *box;
     uint16_t *ignored; /* bit a: ignored in area range a */
     uint8_t *crowd;
     uint64_t *taken; /* [A][n_gt], bit t */
@@ -48,25 +45,6 @@ struct job {
     uint64_t all;            /* a bit for each of them */
     struct scratch *scratch; /* one per worker */
 };
-
-static struct box corners(const double *xywh)
-{
-    return (struct box){xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3],
-                        xywh[2] * xywh[3]};
-}
-
-static double box_iou(const struct box *d, const struct box *g, bool crowd)
-{
-    double w = fmin(d->x2, g->x2) - fmax(d->x1, g->x1);
-    if (w <= 0)
-        return 0;
-    double h = fmin(d->y2, g->y2) - fmax(d->y1, g->y1);
-    if (h <= 0)
-        return 0;
-    double i = w * h;
-    double u = crowd ? d->area : d->area + g->area - i;
-    return i / u;
-}
 
 /* Bit a: the area is outside range a. */
 static uint16_t outside(const struct coco_protocol *p, double area)
@@ -85,11 +63,12 @@ static uint32_t mark_detections(const struct job *job,
     const struct coco_result *in = job->in;
     const struct coco_protocol *p = in->protocol;
     struct coco_mark *mark = job->out->mark + cell->dt;
+    uint32_t *row = in->index.dt + cell->dt;
     for (size_t i = 0, end;
          (end = stop_reach(job->in->stop, i, cell->n_dt)) > i;)
         for (; i < end; i++) {
-            s->row[i] = in->index.dt[cell->dt + i];
-            s->key[i] = score_key(in->dt->score[s->row[i]]);
+            s->row[i] = row[i];
+            s->key[i] = score_key(in->dt->score[row[i]]);
         }
     key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row,
              job->in->stop);
@@ -98,13 +77,15 @@ static uint32_t mark_detections(const struct job *job,
         while (limit < COCO_LIMITS && i >= p->max_detections[limit])
             limit++;
         const double *xywh = in->dt->box + 4 * (size_t)s->row[i];
+        row[i] = s->row[i];
         mark[i] = (struct coco_mark){
-            .detection = s->row[i],
-            .row = COCO_UNKNOWN,
             .outside = outside(p, xywh[2] * xywh[3]),
             .limit = limit,
         };
     }
+    if (job->out->truth)
+        memset(job->out->truth + cell->dt, 0xff, /* COCO_UNKNOWN */
+               cell->n_dt * sizeof(*job->out->truth));
     uint32_t most = p->max_detections[COCO_LIMITS - 1];
     return cell->n_dt < most ? cell->n_dt : most;
 }
@@ -117,7 +98,7 @@ static void load_ground_truths(const struct job *job,
          (end = stop_reach(job->in->stop, i, cell->n_gt)) > i;)
         for (; i < end; i++) {
             uint32_t row = in->index.gt[cell->gt + i];
-            s->box[i] = corners(in->gt->box + 4 * (size_t)row);
+            s->box[i] = coco_corners(in->gt->box + 4 * (size_t)row);
             s->crowd[i] = in->gt->crowd[row];
             s->ignored[i] = s->crowd[i]
                                 ? UINT16_MAX
@@ -134,12 +115,12 @@ static void load_ground_truths(const struct job *job,
 static size_t find_candidates(const struct job *job, uint32_t n_gt,
                               const double *xywh, struct scratch *s)
 {
-    struct box d = corners(xywh);
+    struct coco_box d = coco_corners(xywh);
     size_t n = 0;
     bool undefined = false;
     for (size_t g = 0, end; (end = stop_reach(job->in->stop, g, n_gt)) > g;)
         for (; g < end; g++) {
-            double iou = box_iou(&d, &s->box[g], s->crowd[g]);
+            double iou = coco_iou(&d, &s->box[g], s->crowd[g]);
             undefined |= isnan(iou);
             if (undefined || !(iou < job->lowest))
                 s->candidate[n++] = (struct candidate){(uint32_t)g, iou};
@@ -180,9 +161,8 @@ static bool has_id_zero(const struct job *job, const struct coco_cell *cell,
 
 /* Matches one detection in area range a, at every threshold. */
 static struct coco_mask match_one(const struct job *job,
-                                  const struct coco_cell *cell,
-                                  const struct coco_mark *mark, size_t a,
-                                  size_t n, struct scratch *s, double *iou)
+                                  const struct coco_cell *cell, uint32_t place,
+                                  size_t a, size_t n, struct scratch *s)
 {
     struct coco_mask mask = {0, 0};
     uint64_t *taken = s->taken + a * cell->n_gt;
@@ -207,10 +187,11 @@ static struct coco_mask match_one(const struct job *job,
         /* pycocotools stores the id, and takes 0 for "no match" */
         if (!has_id_zero(job, cell, c->gt))
             mask.matched |= bit;
-        if (iou && t == job->out->per_image && a == job->in->protocol->area_all)
-            *iou = c->iou;
+        if (job->out->truth && t == job->out->per_image &&
+            a == job->in->protocol->area_all)
+            job->out->truth[place] = cell->gt + c->gt;
     }
-    if (mark->outside >> a & 1)
+    if (job->out->mark[place].outside >> a & 1)
         mask.ignored |= job->all & ~mask.matched;
     return mask;
 }
@@ -219,22 +200,21 @@ static void match_cell(const struct job *job, const struct coco_cell *cell,
                        struct scratch *s)
 {
     struct coco_matches *out = job->out;
-    struct coco_mark *mark = out->mark + cell->dt;
     uint32_t n_dt = mark_detections(job, cell, s);
     if (cell->n_gt == 0 || is_stopped(job->in->stop))
         return;
     load_ground_truths(job, cell, s);
     for (uint32_t d = 0; d < n_dt && !is_stopped(job->in->stop); d++) {
-        const double *xywh = job->in->dt->box + 4 * (size_t)mark[d].detection;
+        uint32_t place = cell->dt + d;
+        const double *xywh =
+            job->in->dt->box + 4 * (size_t)job->in->index.dt[place];
         size_t n = find_candidates(job, cell->n_gt, xywh, s);
         if (n == 0)
             continue;
-        uint32_t row = cell->dt + d;
-        double *iou = out->iou ? &out->iou[row] : NULL;
-        mark[d].row = row;
+        out->mark[place].overlaps = true;
         for (size_t a = 0; a < job->in->protocol->n_areas; a++)
-            coco_mask_store(out, row, a,
-                            match_one(job, cell, &mark[d], a, n, s, iou));
+            coco_mask_store(out, place, a,
+                            match_one(job, cell, place, a, n, s));
     }
 }
 
@@ -264,7 +244,7 @@ static void set_thresholds(struct job *job, const struct coco_protocol *p)
     job->all = UINT64_MAX >> (64 - n);
     job->lowest = 1;
     for (size_t t = 0; t < n; t++) {
-        job->threshold[t] = fmin(raw[t], 1 - 1e-10);
+        job->threshold[t] = coco_least_iou(raw[t]);
         job->lowest = fmin(job->lowest, job->threshold[t]);
     }
 }
@@ -284,7 +264,7 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
             .spare_key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
             .row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
             .spare_row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
-            .box = arena_alloc(mem, n_gt, sizeof(struct box)),
+            .box = arena_alloc(mem, n_gt, sizeof(struct coco_box)),
             .ignored = arena_alloc(mem, n_gt, sizeof(uint16_t)),
             .crowd = arena_alloc(mem, n_gt, sizeof(uint8_t)),
             .taken = arena_alloc(mem, n_gt * job->in->protocol->n_areas,
@@ -294,7 +274,24 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
     return mem->failed ? -1 : 0;
 }
 
-int coco_match(struct coco_result *r, bool images, struct arena *mem,
+/* Moves the rows that are in use together, and notes where they are. */
+static void pack_rows(struct coco_matches *m, size_t n, struct arena *mem)
+{
+    uint32_t row = 0;
+    for (size_t place = 0; place < n; place++) {
+        struct coco_rank *rank = &m->rank[place / 64];
+        if (place % 64 == 0)
+            *rank = (struct coco_rank){.before = row};
+        if (!m->mark[place].overlaps)
+            continue;
+        rank->overlaps |= UINT64_C(1) << place % 64;
+        memmove(m->rows + row++ * m->row_bytes, m->rows + place * m->row_bytes,
+                m->row_bytes);
+    }
+    arena_trim(mem, m->rows, row * m->row_bytes);
+}
+
+int coco_match(struct coco_result *r, bool truths, struct arena *mem,
                const struct parallel *par)
 {
     const struct coco_index *ix = &r->index;
@@ -306,12 +303,18 @@ int coco_match(struct coco_result *r, bool images, struct arena *mem,
     out->mask_bytes = (out->n_thresholds + 7) / 8;
     out->row_bytes = r->protocol->n_areas * 2 * out->mask_bytes;
     out->mark = arena_alloc(mem, ix->n_dt, sizeof(*out->mark));
-    out->rows = arena_alloc(mem, ix->n_dt, out->row_bytes);
-    if (images)
-        out->iou = arena_alloc(mem, ix->n_dt, sizeof(*out->iou));
+    out->rank = arena_alloc(mem, ix->n_dt / 64 + 1, sizeof(*out->rank));
+    if (truths)
+        out->truth = arena_alloc(mem, ix->n_dt, sizeof(*out->truth));
+    out->rows = arena_alloc(mem, ix->n_dt, out->row_bytes); /* one for each */
+    struct arena_mark mark = arena_mark(mem);
     if (mem->failed || make_scratch(&job, par->width, mem))
         return -1;
     par->run(par, (ix->n_cells + CELLS_PER_ITEM - 1) / CELLS_PER_ITEM,
              match_cells, &job);
-    return parallel_stopped(par) ? -1 : 0;
+    arena_release(mem, mark);
+    if (parallel_stopped(par))
+        return -1;
+    pack_rows(out, ix->n_dt, mem);
+    return 0;
 }

@@ -29,6 +29,13 @@ void coco_protocol_init(struct coco_protocol *p)
         .use_categories = true,
         .summation = COCO_NUMPY1,
         .per_image_iou = 0.5,
+        .background_iou = 0.1,
+        .n_bins = 15,
+        .n_counts = 4,
+        .count = {{"1", 1, 1},
+                  {"2-4", 2, 4},
+                  {"5-9", 5, 9},
+                  {"10+", 10, UINT32_MAX}},
     };
     linspace(0.5, 0.95, p->n_iou, p->iou);
     linspace(0, 1, p->n_recall, p->recall);

@@ -77,19 +77,20 @@ static size_t gather(const struct coco_result *r, const struct slice *s,
                      double *out)
 {
     const struct coco_protocol *p = r->protocol;
-    size_t points = s->number->recall ? 1 : p->n_recall, n = 0;
-    size_t block = (s->area * COCO_LIMITS + s->limit) * p->n_iou;
+    bool from_recall = s->number->recall;
+    size_t points = from_recall ? 1 : p->n_recall, n = 0;
     for (size_t t = 0; t < p->n_iou; t++) {
         if (s->number->iou > 0 && p->iou[t] != s->number->iou)
             continue;
+        size_t row = from_recall ? coco_recall_row(r, s->area, s->limit, t)
+                                 : coco_precision_row(r, s->area, s->limit, t);
         for (size_t i = 0; i < points && !is_stopped(r->stop); i++)
             for (size_t k = s->first_class; k < s->end_class; k++) {
                 const struct coco_class *class = &r->class[k];
                 if (class->positives[s->area] == 0)
                     continue;
-                const double *from =
-                    s->number->recall ? class->recall : class->precision;
-                out[n++] = from[(block + t) * points + i];
+                out[n++] = from_recall ? class->recall[row]
+                                       : class->precision[row * points + i];
             }
     }
     return n;

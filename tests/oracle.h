@@ -12,7 +12,7 @@
 #ifndef EVALD_TESTS_ORACLE_H
 #define EVALD_TESTS_ORACLE_H
 
-#include "core/coco.h"
+#include "core/coco_verdict.h"
 
 struct oracle {
     size_t n_iou, n_recall, n_classes, n_areas; /* T, R, K, A; M is 3 */

@@ -57,6 +57,8 @@ struct trial {
     struct coco_ground_truth gt;
     struct coco_detections dt;
     struct coco_result core;
+    struct coco_by_image by_image;
+    struct coco_verdicts verdicts;
     struct coco_image *images; /* core's, or NULL */
     struct oracle oracle;
 };
@@ -126,7 +128,7 @@ static inline void trial_init(struct trial *s, const struct problem *p)
     detection_columns(s, p);
 }
 
-/* Scores with core/; with wanted.images the images too. */
+/* Scores with core/; with wanted.truths the images too. */
 static inline void trial_core(struct trial *s, struct coco_wanted wanted,
                               const struct parallel *par)
 {
@@ -137,10 +139,13 @@ static inline void trial_core(struct trial *s, struct coco_wanted wanted,
                    &s->mem, par) ||
         coco_score(&s->core, wanted, &s->mem, par))
         abort();
-    if (!wanted.images)
+    if (!wanted.truths)
         return;
     s->images = trial_alloc(s, s->core.index.n_images, sizeof(*s->images));
-    if (coco_images(&s->core, s->images, &s->mem, par))
+    if (coco_by_image(&s->by_image, &s->core.index, &s->mem, par) ||
+        coco_verdicts(&s->verdicts, &s->core, &s->by_image, &s->mem, par) ||
+        coco_images(&s->core, &s->verdicts, &s->by_image, true, s->images,
+                    &s->mem, par))
         abort();
 }
 
@@ -163,15 +168,15 @@ struct place {
 /* What core/ has at a place: 'p'recision, 's'core or 'r'ecall. */
 static inline double core_at(const struct trial *s, char what, struct place at)
 {
-    const struct coco_protocol *p = &s->protocol;
     const struct coco_class *class = &s->core.class[at.k];
-    size_t i = (at.a * COCO_LIMITS + at.m) * p->n_iou + at.t;
     if (class->positives[at.a] == 0)
         return -1;
     if (what == 'r')
-        return class->recall[i];
-    return (what == 'p' ? class->precision
-                        : class->scores)[i * p->n_recall + at.r];
+        return class->recall[coco_recall_row(&s->core, at.a, at.m, at.t)];
+    size_t i =
+        coco_precision_row(&s->core, at.a, at.m, at.t) * s->protocol.n_recall +
+        at.r;
+    return what == 'p' ? class->precision[i] : class->scores[i];
 }
 
 static inline double core_number(const struct trial *s, size_t i)

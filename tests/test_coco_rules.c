@@ -91,13 +91,14 @@ static void rule_holds(void **state)
     struct trial s;
     trial_init(&s, &p);
     trial_oracle(&s);
-    trial_core(&s, (struct coco_wanted){.scores = true}, &parallel_serial);
+    trial_core(&s, (struct coco_wanted){.scores = true, .limits = true},
+               &parallel_serial);
     for (size_t i = 0; i < rule->n_checks; i++) {
         check("the oracle", oracle_says(&s.oracle, &rule->checks[i]),
               &rule->checks[i], i);
         check("core", core_says(&s, &rule->checks[i]), &rule->checks[i], i);
     }
-    trial_core(&s, (struct coco_wanted){.scores = false}, &parallel_serial);
+    trial_core(&s, (struct coco_wanted){0}, &parallel_serial);
     for (size_t i = 0; i < rule->n_checks; i++)
         if (rule->checks[i].what == 'n')
             check("core without scores", core_says(&s, &rule->checks[i]),
