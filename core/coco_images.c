@@ -1,10 +1,13 @@
 /* The per-image table. */
+#include "core/coco_box.h"
 #include "core/coco_curve.h"
+#include "core/coco_verdict.h"
 
 #include <math.h>
 #include <string.h>
 
 struct scratch {
+    struct coco_sorted *cell; /* of the cell at hand */
     struct coco_curve curve;
     double *sampled; /* [cells of the image][T][R] */
     double *values;  /* the same, in the order of the mean */
@@ -12,46 +15,48 @@ struct scratch {
 
 struct job {
     const struct coco_result *r;
+    const struct coco_verdicts *v;
+    const struct coco_by_image *by;
+    bool aps;
     struct coco_image *out;
-    uint32_t *image_cell; /* n_images+1: where an image's cells begin */
-    uint32_t *cell;       /* cells by image, then category */
     struct scratch *scratch;
 };
 
-static uint32_t positives(const struct coco_result *r,
+static uint32_t positives(const struct coco_verdicts *v,
                           const struct coco_cell *cell)
 {
-    const struct coco_area *all = &r->protocol->area[r->protocol->area_all];
     uint32_t n = 0;
-    for (uint32_t i = 0; i < cell->n_gt; i++) {
-        uint32_t row = r->index.gt[cell->gt + i];
-        double area = r->gt->area[row];
-        n += !r->gt->crowd[row] && !(area < all->lo || area > all->hi);
-    }
+    for (uint32_t g = cell->gt; g < cell->gt + cell->n_gt; g++)
+        n += v->counts[g];
     return n;
 }
 
-/* Adds one cell's detections to the image's counts. */
-static void count_cell(const struct coco_result *r,
-                       const struct coco_cell *cell, struct coco_image *out,
-                       double *iou_sum)
+double coco_match_iou(const struct coco_result *r,
+                      const struct coco_verdicts *v, uint32_t place)
 {
-    const struct coco_matches *m = &r->matches;
-    const struct coco_mark *mark = m->mark + cell->dt;
-    for (uint32_t i = 0; i < cell->n_dt; i++) {
-        double score = r->dt->score[mark[i].detection];
-        if (mark[i].limit >= COCO_LIMITS ||
-            score < r->protocol->score_threshold)
+    size_t d = r->index.dt[place];
+    size_t g = r->index.gt[v->truth[place]];
+    struct coco_box found = coco_corners(r->dt->box + 4 * d);
+    struct coco_box truth = coco_corners(r->gt->box + 4 * g);
+    return coco_iou(&found, &truth, r->gt->crowd[g]);
+}
+
+/* Adds one cell's detections to the image's counts. */
+static void count_cell(const struct job *job, const struct coco_cell *cell,
+                       struct coco_image *out, double *iou_sum)
+{
+    const struct coco_result *r = job->r;
+    for (uint32_t d = cell->dt; d < cell->dt + cell->n_dt; d++) {
+        double score = coco_score_at(r, d);
+        uint8_t kind = job->v->kind[d];
+        if (kind == COCO_CUT || score < r->protocol->score_threshold)
             break; /* best score first, so are all that follow */
-        struct coco_mask mask = coco_mask(m, &mark[i], r->protocol->area_all);
-        bool matched = mask.matched >> m->per_image & 1;
-        bool ignored = mask.ignored >> m->per_image & 1;
         out->detections++;
-        out->ignored += ignored;
-        out->fp += !ignored && !matched;
-        if (!ignored && matched) {
+        out->ignored += kind == COCO_IGNORED;
+        out->fp += kind < COCO_FALSE_KINDS;
+        if (kind == COCO_TRUE_POSITIVE) {
             out->tp++;
-            *iou_sum += m->iou[mark[i].row];
+            *iou_sum += coco_match_iou(r, job->v, d);
         }
     }
 }
@@ -63,9 +68,11 @@ static void sample_cell(const struct job *job, const struct coco_cell *cell,
     const struct coco_result *r = job->r;
     const struct coco_protocol *p = r->protocol;
     s->curve.positives = n_positive;
-    coco_curve_fill(&s->curve, &r->matches, r->matches.mark + cell->dt,
-                    cell->n_dt, p->area_all, COCO_LIMITS - 1, p->n_iou,
-                    job->r->stop);
+    for (uint32_t i = 0; i < cell->n_dt; i++)
+        s->cell[i] =
+            (struct coco_sorted){cell->dt + i, r->matches.mark[cell->dt + i]};
+    coco_curve_fill(&s->curve, &r->matches, s->cell, cell->n_dt, p->area_all,
+                    COCO_LIMITS - 1, p->n_iou, job->r->stop);
     for (size_t t = 0; t < p->n_iou && !is_stopped(job->r->stop); t++)
         coco_curve_sample(&s->curve, t, p,
                           s->sampled + (slot * p->n_iou + t) * p->n_recall,
@@ -93,13 +100,13 @@ static void score_image(void *context, size_t image, size_t worker)
     struct coco_image out = {0};
     double iou_sum = 0;
     size_t slots = 0;
-    for (uint32_t c = job->image_cell[image];
-         c < job->image_cell[image + 1] && !is_stopped(job->r->stop); c++) {
-        const struct coco_cell *cell = &r->index.cell[job->cell[c]];
-        uint32_t n = positives(r, cell);
+    for (uint32_t c = job->by->first[image];
+         c < job->by->first[image + 1] && !is_stopped(job->r->stop); c++) {
+        const struct coco_cell *cell = &r->index.cell[job->by->cell[c]];
+        uint32_t n = positives(job->v, cell);
         out.positives += n;
-        count_cell(r, cell, &out, &iou_sum);
-        if (n > 0)
+        count_cell(job, cell, &out, &iou_sum);
+        if (n > 0 && job->aps)
             sample_cell(job, cell, n, s, slots++);
     }
     out.fn = out.positives - out.tp;
@@ -110,50 +117,67 @@ static void score_image(void *context, size_t image, size_t worker)
     job->out[image] = out;
 }
 
-/* Cells are sorted by category; here they are wanted by image. */
-static void group_cells(struct job *job)
+/*
+ * Cells are sorted by category; here they are wanted by image.  start has one
+ * item more than by->first shows, for the counting.
+ */
+int coco_by_image(struct coco_by_image *by, const struct coco_index *ix,
+                  struct arena *mem, const struct parallel *par)
 {
-    const struct coco_index *ix = &job->r->index;
-    uint32_t *start = job->image_cell;
+    uint32_t *start = arena_zero(mem, ix->n_images + 2, sizeof(*start));
     size_t n = ix->n_cells;
-    memset(start, 0, (ix->n_images + 2) * sizeof(*start));
-    for (size_t c = 0, end; (end = stop_reach(job->r->stop, c, n)) > c;)
+    by->first = start;
+    by->cell = arena_alloc(mem, n, sizeof(*by->cell));
+    if (mem->failed)
+        return -1;
+    for (size_t c = 0, end; (end = stop_reach(par->stop, c, n)) > c;)
         for (; c < end; c++)
             start[ix->cell[c].image + 2]++;
     for (size_t i = 0; i < ix->n_images; i++)
         start[i + 2] += start[i + 1];
-    for (size_t c = 0, end; (end = stop_reach(job->r->stop, c, n)) > c;)
+    for (size_t c = 0, end; (end = stop_reach(par->stop, c, n)) > c;)
         for (; c < end; c++)
-            job->cell[start[ix->cell[c].image + 1]++] = (uint32_t)c;
+            by->cell[start[ix->cell[c].image + 1]++] = (uint32_t)c;
+    return parallel_stopped(par) ? -1 : 0;
 }
 
-int coco_images(const struct coco_result *r, struct coco_image *out,
-                struct arena *mem, const struct parallel *par)
+/* Room for the curves of the image that has most. */
+static int make_scratch(struct job *job, size_t workers, struct arena *mem)
 {
-    const struct coco_index *ix = &r->index;
-    const struct coco_protocol *p = r->protocol;
-    struct job job = {.r = r, .out = out};
-    job.image_cell = arena_alloc(mem, ix->n_images + 2, sizeof(uint32_t));
-    job.cell = arena_alloc(mem, ix->n_cells, sizeof(uint32_t));
-    job.scratch = arena_alloc(mem, par->width, sizeof(*job.scratch));
-    if (mem->failed)
-        return -1;
-    group_cells(&job);
-    if (parallel_stopped(par))
-        return -1;
-    size_t most = 0, n_gt = 0;
+    const struct coco_index *ix = &job->r->index;
+    const struct coco_protocol *p = job->r->protocol;
+    size_t most = 0, n_gt = 0, n_dt = 0;
     for (size_t i = 0; i < ix->n_images; i++)
-        if (job.image_cell[i + 1] - job.image_cell[i] > most)
-            most = job.image_cell[i + 1] - job.image_cell[i];
-    for (size_t c = 0; c < ix->n_cells; c++)
+        if (job->by->first[i + 1] - job->by->first[i] > most)
+            most = job->by->first[i + 1] - job->by->first[i];
+    for (size_t c = 0; c < ix->n_cells; c++) {
         n_gt = ix->cell[c].n_gt > n_gt ? ix->cell[c].n_gt : n_gt;
+        n_dt = ix->cell[c].n_dt > n_dt ? ix->cell[c].n_dt : n_dt;
+    }
     size_t values = most * p->n_iou * p->n_recall;
-    for (size_t w = 0; w < par->width; w++) {
-        job.scratch[w].sampled = arena_alloc(mem, values, sizeof(double));
-        job.scratch[w].values = arena_alloc(mem, values, sizeof(double));
-        if (coco_curve_alloc(&job.scratch[w].curve, p->n_iou, n_gt, false, mem))
+    job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
+    for (size_t w = 0; w < workers && !mem->failed; w++) {
+        job->scratch[w].cell =
+            arena_alloc(mem, n_dt, sizeof(struct coco_sorted));
+        job->scratch[w].sampled = arena_alloc(mem, values, sizeof(double));
+        job->scratch[w].values = arena_alloc(mem, values, sizeof(double));
+        if (coco_curve_alloc(&job->scratch[w].curve, p->n_iou, n_gt, false,
+                             mem))
             return -1;
     }
-    par->run(par, ix->n_images, score_image, &job);
+    return mem->failed ? -1 : 0;
+}
+
+int coco_images(const struct coco_result *r, const struct coco_verdicts *v,
+                const struct coco_by_image *by, bool aps,
+                struct coco_image *out, struct arena *mem,
+                const struct parallel *par)
+{
+    struct job job = {.r = r, .v = v, .by = by, .aps = aps, .out = out};
+    struct arena_mark mark = arena_mark(mem);
+    if (make_scratch(&job, par->width, mem))
+        return -1;
+    par->run(par, r->index.n_images, score_image, &job);
+    arena_release(mem, mark);
     return parallel_stopped(par) ? -1 : 0;
 }

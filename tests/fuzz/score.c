@@ -2,6 +2,7 @@
  * Any bytes as a small scoring problem: core and the naive scorer of the
  * tests must agree on every value of every tensor, by bits.
  */
+#include "core/coco_points.h"
 #include "tests/problem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -90,6 +91,54 @@ static void compare(struct trial *s, char what)
                     }
 }
 
+static void must_equal(uint64_t a, uint64_t b)
+{
+    if (a != b)
+        abort();
+}
+
+/* The confusion's margins are what AP's matching counts, of every class. */
+static void check_margins(const struct coco_confusion *c,
+                          const struct coco_points *points, size_t n)
+{
+    uint64_t row[CATEGORIES + 1] = {0}, column[CATEGORIES + 1] = {0};
+    for (size_t i = 0; i < c->n; i++) {
+        row[c->cell[i].truth] += c->cell[i].count;
+        column[c->cell[i].found] += c->cell[i].count;
+    }
+    for (size_t k = 0; k < n; k++) {
+        must_equal(row[k], points[k].positives);
+        must_equal(column[k],
+                   (uint64_t)points[k].threshold.tp + points[k].threshold.fp);
+    }
+}
+
+/* What is read from the same matches adds up with them. */
+static void analyse(struct trial *s)
+{
+    static const double at[] = {0.5, -1, 2};
+    const struct coco_result *r = &s->core;
+    const struct coco_index *ix = &r->index;
+    struct coco_confusion confusion;
+    struct coco_points points[CATEGORIES + 1];
+    struct coco_class_errors errors[CATEGORIES + 1];
+    if (coco_confusion(&confusion, r, &s->verdicts, &s->mem,
+                       &parallel_serial) ||
+        coco_points(points, r, &s->verdicts, at, 3, &s->mem,
+                    &parallel_serial) ||
+        coco_errors(errors, r, &s->verdicts, &s->mem, &parallel_serial))
+        abort();
+    check_margins(&confusion, points, ix->n_classes);
+    for (size_t k = 0; k <= ix->n_classes; k++) {
+        must_equal(errors[k].count[COCO_FALSE_POSITIVE], points[k].all.fp);
+        must_equal(errors[k].count[COCO_FALSE_NEGATIVE],
+                   points[k].positives - points[k].all.tp);
+        if (coco_f1(&points[k].best_f1, points[k].positives) <
+            coco_f1(&points[k].at[0], points[k].positives))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const int64_t image[IMAGES] = {2, 0, 3, 1};
@@ -109,7 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.n_dt = take(&s) % ROWS_MAX;
     take_rows(&s, gt, p.n_gt, dt, p.n_dt);
     trial_init(&trial, &p);
-    trial_core(&trial, (struct coco_wanted){true, true}, &parallel_serial);
+    trial_core(&trial, (struct coco_wanted){true, true, true},
+               &parallel_serial);
     trial_oracle(&trial);
     compare(&trial, 'p');
     compare(&trial, 's');
@@ -117,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < COCO_NUMBERS; i++)
         if (!same_bits(core_number(&trial, i), trial.oracle.number[i]))
             abort();
+    analyse(&trial);
     trial_free(&trial);
     return 0;
 }
