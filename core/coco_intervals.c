@@ -1,0 +1,142 @@
+/* Bootstrap confidence intervals: images drawn with replacement. */
+#include "core/coco_replay.h"
+#include "core/key_sort.h"
+#include "core/random.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What one worker needs. */
+struct scratch {
+    struct coco_take *take;
+    uint32_t *weight; /* per image */
+    /* One per resample: */
+    uint64_t *key, *spare_key;
+    uint32_t *row, *spare_row;
+};
+
+struct job {
+    const struct coco_result *r;
+    const struct coco_replay *replay;
+    const struct coco_bootstrap *how;
+    size_t n_numbers;
+    struct coco_number number[COCO_VALUES_MAX]; /* the first is AP */
+    double *value; /* [n_numbers + n_classes][resamples] */
+    struct coco_interval *out;
+    struct scratch *scratch;
+};
+
+/* How often each of n images is drawn in n draws. */
+static void draw(uint32_t *weight, size_t n, uint64_t state,
+                 const atomic_bool *stop)
+{
+    memset(weight, 0, n * sizeof(*weight));
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++)
+            weight[random_below(&state, (uint32_t)n)]++;
+}
+
+static void score_resample(void *context, size_t item, size_t worker)
+{
+    const struct job *job = context;
+    const struct scratch *s = &job->scratch[worker];
+    const struct coco_index *ix = &job->r->index;
+    size_t resamples = job->how->resamples;
+    double *value = job->value + item;
+    draw(s->weight, ix->n_images, random_stream(job->how->seed, item),
+         job->r->stop);
+    const struct coco_result *played =
+        coco_replay_play(job->replay, s->weight, s->take);
+    for (size_t i = 0; i < job->n_numbers; i++, value += resamples)
+        *value = coco_value(played, &job->number[i], COCO_ALL_CLASSES);
+    for (size_t k = 0; k < ix->n_classes; k++, value += resamples)
+        *value = coco_value(played, &job->number[0], k);
+}
+
+/* Of n > 0 values, those of rows from the highest down; as numpy has it. */
+static double quantile(const double *value, const uint32_t *row, size_t n,
+                       double q)
+{
+    double at = (double)(n - 1) * q, below = floor(at), part = at - below;
+    size_t i = n - 1 - (size_t)below;
+    double a = value[row[i]], b = value[row[i > 0 ? i - 1 : 0]];
+    return part < 0.5 ? a + (b - a) * part : b - (b - a) * (1 - part);
+}
+
+/* From the distance to one of them, so that equal ones have none. */
+static double deviation(const double *value, const uint32_t *row, size_t n)
+{
+    double sum = 0, squares = 0, origin = value[row[0]];
+    for (size_t i = 0; i < n; i++)
+        sum += value[row[i]] - origin;
+    for (size_t i = 0; i < n; i++) {
+        double d = value[row[i]] - origin - sum / (double)n;
+        squares += d * d;
+    }
+    return sqrt(squares / (double)(n - 1));
+}
+
+/* Undefined ones are -1, so they are the last. */
+static void find_interval(void *context, size_t item, size_t worker)
+{
+    const struct job *job = context;
+    const struct scratch *s = &job->scratch[worker];
+    uint32_t resamples = job->how->resamples, n = 0;
+    const double *value = job->value + item * resamples;
+    struct coco_interval out = {NAN, NAN, NAN, 0};
+    for (uint32_t i = 0; i < resamples; i++) {
+        s->key[i] = score_key(value[i]);
+        s->row[i] = i;
+        n += value[i] >= 0;
+    }
+    key_sort(resamples, s->key, s->row, s->spare_key, s->spare_row,
+             job->r->stop);
+    if (is_stopped(job->r->stop))
+        return;
+    out.defined = n;
+    if (n > 0) {
+        out.low = quantile(value, s->row, n, (1 - job->how->level) / 2);
+        out.high = quantile(value, s->row, n, (1 + job->how->level) / 2);
+    }
+    if (n > 1)
+        out.std = deviation(value, s->row, n);
+    job->out[item] = out;
+}
+
+static int make_scratch(struct job *job, size_t workers, struct arena *mem)
+{
+    size_t n = job->how->resamples, n_images = job->r->index.n_images;
+    job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
+    for (size_t w = 0; w < workers && !mem->failed; w++)
+        job->scratch[w] = (struct scratch){
+            .take = coco_take_new(job->replay, mem),
+            .weight = arena_alloc(mem, n_images, sizeof(uint32_t)),
+            .key = arena_alloc(mem, n, sizeof(uint64_t)),
+            .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
+            .row = arena_alloc(mem, n, sizeof(uint32_t)),
+            .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+        };
+    return mem->failed ? -1 : 0;
+}
+
+int coco_intervals(const struct coco_result *r,
+                   const struct coco_replay *replay,
+                   const struct coco_bootstrap *how, struct coco_interval *out,
+                   struct arena *mem, const struct parallel *par)
+{
+    struct arena_mark mark = arena_mark(mem);
+    struct job job = {.r = r, .replay = replay, .how = how, .out = out};
+    job.n_numbers = coco_number_count(r->protocol);
+    for (size_t i = 0; i < job.n_numbers; i++)
+        job.number[i] = coco_number(r->protocol, i);
+    size_t rows = job.n_numbers + r->index.n_classes;
+    job.value = arena_alloc(mem, rows, how->resamples * sizeof(*job.value));
+    if (make_scratch(&job, par->width, mem))
+        return -1;
+    par->run(par, how->resamples, score_resample, &job);
+    if (parallel_stopped(par))
+        return -1;
+    par->run(par, rows, find_interval, &job);
+    arena_release(mem, mark);
+    return parallel_stopped(par) ? -1 : 0;
+}
