@@ -42,8 +42,7 @@ static void answer(struct api_call *call, const json_t *doc,
                                    .at = at,
                                    .named = true,
                                    .counts = call->env->counts};
-    size_t len = out->len;
-    bool comma = out->comma;
+    struct json_out before = *out;
     out_open(out, '{');
     out_member_integer(out, "status", 200);
     out_key(out, "body");
@@ -57,10 +56,7 @@ static void answer(struct api_call *call, const json_t *doc,
         return; /* and there need be no fault */
     api_blame(&err, call->mem);
     arena_release(call->mem, mark); /* it fails before it writes */
-    out->len = len;
-    out->comma = comma;
-    out->depth--;
-    out->keyed = false;
+    out_rewind(out, &before);
     out_open(out, '{');
     out_member_integer(out, "status", problem_type(err.fault[0].kind)->status);
     out_key(out, "body");

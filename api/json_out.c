@@ -19,11 +19,8 @@ void json_out_init(struct json_out *out, struct arena *mem, bool pretty)
     *out = (struct json_out){.mem = mem, .pretty = pretty};
 }
 
-static bool grow(struct json_out *out, size_t n)
+static bool grow_to(struct json_out *out, size_t capacity)
 {
-    size_t capacity = out->capacity ? out->capacity : CAPACITY_FIRST;
-    while (capacity - out->len < n)
-        capacity *= 2;
     char *text = arena_alloc(out->mem, capacity, 1);
     if (!text)
         return false;
@@ -32,6 +29,14 @@ static bool grow(struct json_out *out, size_t n)
     out->text = text;
     out->capacity = capacity;
     return true;
+}
+
+static bool grow(struct json_out *out, size_t n)
+{
+    size_t capacity = out->capacity ? out->capacity : CAPACITY_FIRST;
+    while (capacity - out->len < n)
+        capacity *= 2;
+    return grow_to(out, capacity);
 }
 
 static bool reserve_more(struct json_out *out, size_t n)
@@ -64,6 +69,21 @@ void out_reserve(struct json_out *out, size_t n)
 {
     if (!out->failed && n > out->capacity - out->len)
         out->failed = !grow(out, n);
+}
+
+bool out_try_reserve(struct json_out *out, size_t n)
+{
+    if (out->failed || out->mem->failed)
+        return false;
+    if (n <= out->capacity - out->len)
+        return true;
+    struct arena_mark mark = arena_mark(out->mem);
+    bool starved = out->mem->starved;
+    if (grow_to(out, out->len + n))
+        return true;
+    arena_release(out->mem, mark);
+    out->mem->starved = starved;
+    return false;
 }
 
 void out_bytes(struct json_out *out, const char *bytes, size_t n)
@@ -106,6 +126,15 @@ static void separate(struct json_out *out)
         put(out, ',');
     if (out->pretty && out->depth)
         new_line(out);
+}
+
+void out_rewind(struct json_out *out, const struct json_out *before)
+{
+    out->len = before->len;
+    out->comma = before->comma;
+    out->keyed = before->keyed;
+    out->depth = before->depth;
+    out->last = before->last;
 }
 
 void out_open(struct json_out *out, char bracket)
@@ -194,9 +223,14 @@ void out_string(struct json_out *out, const char *s)
 
 void out_integer(struct json_out *out, int64_t i)
 {
-    char text[NUMBER_BYTES];
-    int n = snprintf(text, sizeof(text), "%lld", (long long)i);
-    value(out, text, (size_t)n);
+    char text[NUMBER_BYTES], *end = text + sizeof(text), *p = end;
+    uint64_t rest = i < 0 ? -(uint64_t)i : (uint64_t)i;
+    do
+        *--p = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (i < 0)
+        *--p = '-';
+    value(out, p, (size_t)(end - p));
 }
 
 void out_boolean(struct json_out *out, bool b)
@@ -217,13 +251,28 @@ static char *number_room(struct json_out *out)
     return reserve(out, NUMBER_BYTES) ? out->text + out->len : NULL;
 }
 
+/* Writes x at room, which is the end of the text. */
+static void put_number(struct json_out *out, double x, char *room)
+{
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    if (out->last.len > 0 && out->last.bits == bits) {
+        memcpy(room, out->text + out->last.at, out->last.len);
+    } else {
+        out->last.bits = bits;
+        out->last.at = out->len;
+        out->last.len = number_write(x, room);
+    }
+    out->len += out->last.len;
+}
+
 void out_number(struct json_out *out, double x)
 {
     char *room = isfinite(x) ? number_room(out) : NULL;
     if (!isfinite(x))
         out_null(out);
     else if (room)
-        out->len += number_write(x, room);
+        put_number(out, x, room);
 }
 
 void out_float(struct json_out *out, float x)
@@ -247,6 +296,14 @@ static inline char *put_gap(const struct json_out *out, char *p)
     return p + indent;
 }
 
+/* Whether item i > 0 has the bits of the one before. */
+static inline bool is_same(const void *x, size_t i, bool single)
+{
+    size_t size = single ? sizeof(float) : sizeof(double);
+    const char *item = (const char *)x + i * size;
+    return memcmp(item, item - size, size) == 0;
+}
+
 /* n finite numbers; the first finds out what stands before it. */
 static inline void numbers(struct json_out *out, const void *x, size_t n,
                            bool single)
@@ -261,10 +318,16 @@ static inline void numbers(struct json_out *out, const void *x, size_t n,
         if (!reserve(out, (end - i) * bytes) || !out->text)
             return;
         char *p = out->text + out->len;
+        size_t len = 0; /* of the number before, as far as it is in this run */
         for (; i < end; i++) {
+            const char *before = p - len;
             p = put_gap(out, p);
-            p += single ? number_write_float(floats[i], p)
-                        : number_write(doubles[i], p);
+            if (len > 0 && is_same(x, i, single))
+                memcpy(p, before, len);
+            else
+                len = single ? number_write_float(floats[i], p)
+                             : number_write(doubles[i], p);
+            p += len;
         }
         out->len = (size_t)(p - out->text);
     }

@@ -22,9 +22,17 @@ struct json_out {
     bool comma; /* the next value needs one before it */
     bool keyed; /* the next value follows its key */
     unsigned depth;
+    /* The number that out_number wrote last: many come several times. */
+    struct {
+        uint64_t bits;
+        size_t at, len; /* its text; len 0 = none */
+    } last;
 };
 
 void json_out_init(struct json_out *out, struct arena *mem, bool pretty);
+
+/* Forgets what was written since `before`, a copy of *out, was made. */
+void out_rewind(struct json_out *out, const struct json_out *before);
 
 void out_open(struct json_out *out, char bracket);
 void out_close(struct json_out *out, char bracket);
@@ -57,6 +65,10 @@ void out_member_number(struct json_out *out, const char *key, double x);
 
 /* Makes room for n more bytes at once, for who knows how many will come. */
 void out_reserve(struct json_out *out, size_t n);
+
+/* As out_reserve, but if there is no room nothing has happened: false. */
+bool out_try_reserve(struct json_out *out, size_t n)
+    __attribute__((warn_unused_result));
 
 /* Plain bytes, for text that is no JSON. */
 void out_bytes(struct json_out *out, const char *bytes, size_t n);

@@ -4,7 +4,10 @@
 
 #include <stddef.h>
 
-enum { NUMBER_BYTES = 32 };
+enum {
+    NUMBER_BYTES = 32,    /* room to write a number */
+    NUMBER_TEXT_MAX = 24, /* of which the number is, without terminator */
+};
 
 /*
  * The shortest decimal form that reads back to the same bits, the nearest to

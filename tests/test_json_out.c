@@ -306,6 +306,39 @@ static void nothing_follows_a_failure(void **state)
     arena_free(&mem);
 }
 
+/* Numbers that come again are copied: the right one, from where it stands. */
+static void numbers_that_come_again(void **state)
+{
+    (void)state;
+    static const double x[] = {0.1, 0.1, -0.0, 0.0, 0.0, 1e300, 0.1};
+    static const float f[] = {0.1f, 0.1f, -0.0f, 0.0f};
+    struct arena mem;
+    struct json_out out, before;
+    arena_init(&mem, 1 << 20);
+    json_out_init(&out, &mem, false);
+    out_open(&out, '[');
+    for (size_t i = 0; i < COUNT(x); i++)
+        out_number(&out, x[i]);
+    out_numbers(&out, x, COUNT(x));
+    out_floats(&out, f, COUNT(f));
+    before = out;
+    out_number(&out, 0.25);
+    out_number(&out, 0.25);
+    out_rewind(&out, &before);
+    out_string(&out, "over what stood there");
+    out_number(&out, 0.25);
+    out_number(&out, 0.1);
+    out_integer(&out, INT64_MIN);
+    out_close(&out, ']');
+    static const char want[] =
+        "[0.1,0.1,-0.0,0.0,0.0,1e300,0.1,0.1,0.1,-0.0,0.0,0.0,1e300,0.1,"
+        "0.1,0.1,-0.0,0.0,\"over what stood there\",0.25,0.1,"
+        "-9223372036854775808]";
+    assert_int_equal(out.len, sizeof(want) - 1);
+    assert_memory_equal(out.text, want, out.len);
+    arena_free(&mem);
+}
+
 /* A random string: ASCII, control characters, and up to four bytes each. */
 static void random_string(uint64_t *seed, char *s)
 {
@@ -414,6 +447,7 @@ int main(void)
         cmocka_unit_test(plain_bytes_and_formats_follow_each_other),
         cmocka_unit_test(spent_arena_fails_for_good),
         cmocka_unit_test(nothing_follows_a_failure),
+        cmocka_unit_test(numbers_that_come_again),
         cmocka_unit_test(jansson_reads_what_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
