@@ -1,4 +1,5 @@
 /* GET /docs: every operation on one page of plain HTML. */
+#include "api/html.h"
 #include "api/openapi.h"
 #include "api/operation.h"
 
@@ -12,63 +13,29 @@ static const char style[] =
     "vertical-align:top;padding:.1em 1em .1em 0}"
     "h2{border-bottom:1px solid #bbb;margin-top:2em}h3{margin-top:2em}";
 
-/* Text for HTML, as content or in double quotes. */
-static void escaped(struct json_out *out, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char *entity = s[i] == '<'   ? "&lt;"
-                             : s[i] == '>' ? "&gt;"
-                             : s[i] == '&' ? "&amp;"
-                             : s[i] == '"' ? "&quot;"
-                                           : NULL;
-        if (entity)
-            out_bytes(out, entity, strlen(entity));
-        else
-            out_bytes(out, &s[i], 1);
-    }
-}
-
-static void text(struct json_out *out, const char *s)
-{
-    escaped(out, s, strlen(s));
-}
-
-static void html(struct json_out *out, const char *s)
-{
-    out_bytes(out, s, strlen(s));
-}
-
-/* <tag>text</tag> */
-static void element(struct json_out *out, const char *tag, const char *s)
-{
-    out_format(out, "<%s>", tag);
-    text(out, s);
-    out_format(out, "</%s>", tag);
-}
-
 /* Text within single quotes of a shell. */
 static void shell_quoted(struct json_out *out, const char *s)
 {
-    html(out, "'");
+    html_raw(out, "'");
     for (const char *quote; (quote = strchr(s, '\'')); s = quote + 1) {
-        escaped(out, s, (size_t)(quote - s));
-        html(out, "'\\''");
+        html_bytes(out, s, (size_t)(quote - s));
+        html_raw(out, "'\\''");
     }
-    text(out, s);
-    html(out, "'");
+    html_text(out, s);
+    html_raw(out, "'");
 }
 
 static void port_rows(struct json_out *out, const char *what,
                       const struct op_port *port, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        html(out, "<tr>");
-        element(out, "td", what);
-        element(out, "th", port[i].name);
-        element(out, "td", operation_shape(&port[i]));
-        element(out, "td", port[i].optional ? "optional" : "");
-        element(out, "td", port[i].doc);
-        html(out, "</tr>\n");
+        html_raw(out, "<tr>");
+        html_element(out, "td", what);
+        html_element(out, "th", port[i].name);
+        html_element(out, "td", operation_shape(&port[i]));
+        html_element(out, "td", port[i].optional ? "optional" : "");
+        html_element(out, "td", port[i].doc);
+        html_raw(out, "</tr>\n");
     }
 }
 
@@ -76,15 +43,15 @@ static void port_rows(struct json_out *out, const char *what,
 static void bounds(struct json_out *out, const struct op_param *p)
 {
     if (p->type == OP_BOOLEAN)
-        html(out, "true or false");
+        html_raw(out, "true or false");
     for (size_t i = 0; p->type == OP_CHOICE && p->choices[i]; i++) {
-        html(out, i ? ", " : "");
-        text(out, p->choices[i]);
+        html_raw(out, i ? ", " : "");
+        html_text(out, p->choices[i]);
     }
     if (p->type == OP_NUMBER || p->type == OP_INTEGER)
         out_format(out, "%s %.9g to %.9g", p->open ? "above" : "from", p->min,
                    p->max);
-    html(out, p->nullable || isnan(p->fallback) ? ", or null" : "");
+    html_raw(out, p->nullable || isnan(p->fallback) ? ", or null" : "");
 }
 
 static void parameter_row(struct json_out *out, const struct op_param *p)
@@ -93,16 +60,16 @@ static void parameter_row(struct json_out *out, const struct op_param *p)
     json_out_init(&value, out->mem, false);
     operation_write_param(&value, p, p->fallback);
     out->failed |= value.failed;
-    html(out, "<tr><td>parameter</td>");
-    element(out, "th", p->name);
-    html(out, "<td>");
+    html_raw(out, "<tr><td>parameter</td>");
+    html_element(out, "th", p->name);
+    html_raw(out, "<td>");
     bounds(out, p);
-    html(out, "</td><td>");
+    html_raw(out, "</td><td>");
     if (!out->failed)
-        escaped(out, value.text, value.len);
-    html(out, "</td>");
-    element(out, "td", p->doc);
-    html(out, "</tr>\n");
+        html_bytes(out, value.text, value.len);
+    html_raw(out, "</td>");
+    html_element(out, "td", p->doc);
+    html_raw(out, "</tr>\n");
 }
 
 static void operation(struct json_out *out, const struct op *op)
@@ -110,28 +77,28 @@ static void operation(struct json_out *out, const struct op *op)
     char name[OPERATION_BYTES];
     operation_name(op, name);
     out_format(out, "<section id=\"%s\">\n", name);
-    element(out, "h3", op->title);
+    html_element(out, "h3", op->title);
     out_format(out, "<p><code>POST /v1/%s</code>", name);
     for (size_t i = 0; op->aliases[i]; i++)
         out_format(out, "%s<code>%s</code>", i ? ", " : ", also called ",
                    op->aliases[i]);
-    html(out, "</p>\n");
-    element(out, "p", op->summary);
-    element(out, "pre", op->formula);
-    html(out, "<table>\n<tr><th></th><th>name</th><th>shape or range</th>"
-              "<th>default</th><th>meaning</th></tr>\n");
+    html_raw(out, "</p>\n");
+    html_element(out, "p", op->summary);
+    html_element(out, "pre", op->formula);
+    html_raw(out, "<table>\n<tr><th></th><th>name</th><th>shape or range</th>"
+                  "<th>default</th><th>meaning</th></tr>\n");
     port_rows(out, "input", op->in, op_inputs(op));
     for (size_t i = 0; i < op_params(op); i++)
         parameter_row(out, &op->param[i]);
     port_rows(out, "output", op->out, op_outputs(op));
-    html(out, "</table>\n<p>Source: ");
-    text(out, op->source);
+    html_raw(out, "</table>\n<p>Source: ");
+    html_text(out, op->source);
     out_format(out,
                "</p>\n<pre>curl -sS $EVALD/v1/%s "
                "-H 'Content-Type: application/json' -d ",
                name);
     shell_quoted(out, op->example);
-    html(out, "</pre>\n</section>\n");
+    html_raw(out, "</pre>\n</section>\n");
 }
 
 /* The operations as links, group by group. */
@@ -139,7 +106,7 @@ static void contents(struct json_out *out)
 {
     const char *group = "";
     const struct op *op;
-    html(out, "<nav>");
+    html_raw(out, "<nav>");
     for (size_t i = 0; (op = op_row(i, OP_FLOAT64, OP_BASE)); i++) {
         if (strcmp(group, op->group) != 0)
             out_format(out, "%s<p><b>%s</b>:\n", i ? "</p>" : "", op->group);
@@ -147,20 +114,20 @@ static void contents(struct json_out *out)
         out_format(out, "<a href=\"#%s/%s\">%s</a>\n", op->group, op->name,
                    op->name);
     }
-    html(out, "</p></nav>\n");
+    html_raw(out, "</p></nav>\n");
 }
 
 static void paths(struct json_out *out)
 {
-    html(out, "<h2>Paths</h2>\n<table>\n");
+    html_raw(out, "<h2>Paths</h2>\n<table>\n");
     for (size_t i = 0; i < n_routes; i++) {
-        html(out, "<tr>");
-        element(out, "th", routes[i].path);
-        element(out, "td", route_allow(&routes[i]));
-        element(out, "td", route_words(&routes[i])->summary);
-        html(out, "</tr>\n");
+        html_raw(out, "<tr>");
+        html_element(out, "th", routes[i].path);
+        html_element(out, "td", route_allow(&routes[i]));
+        html_element(out, "td", route_words(&routes[i])->summary);
+        html_raw(out, "</tr>\n");
     }
-    html(out, "</table>\n");
+    html_raw(out, "</table>\n");
 }
 
 /* GET /docs */
@@ -180,9 +147,9 @@ int openapi_page(struct api_call *call)
                EVALD_VERSION, style, EVALD_VERSION);
     contents(out);
     paths(out);
-    html(out, "<h2>Operations</h2>\n");
+    html_raw(out, "<h2>Operations</h2>\n");
     for (size_t i = 0; (op = op_row(i, OP_FLOAT64, OP_BASE)); i++)
         operation(out, op);
-    html(out, "</body>\n</html>\n");
+    html_raw(out, "</body>\n</html>\n");
     return 0;
 }
