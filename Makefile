@@ -162,11 +162,12 @@ clang: ## the tests as clang builds them
 
 .PHONY: run-threaded
 THREADED := $(addprefix $(O)/tests/,test_budget test_clients \
-	test_coco_oracle test_handshakes test_log test_metrics test_pool \
-	test_pool_regions test_spares test_tls)
+	test_coco_analysis test_coco_intervals \
+	test_handshakes test_log test_metrics test_pool test_pool_regions \
+	test_spares test_tls)
 # What asks one thing after the other shows nothing that these do not.
-UNTHREADED := cli config content deploy faults gate golden npy oip openapi \
-	readme service warnings
+UNTHREADED := cli config content deploy eval_outputs faults gate golden npy \
+	oip openapi readme service warnings
 .PHONY: threaded
 threaded: $(O)/evald $(THREADED)
 run-threaded: threaded

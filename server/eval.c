@@ -1,55 +1,55 @@
 /* evald eval: the endpoint's calls on files. */
+#include "api/detection_html.h"
 #include "api/detection_reader.h"
-#include "api/number.h"
 #include "api/suggest.h"
 #include "server/commands.h"
 #include "server/file.h"
+#include "server/floors.h"
 #include "server/once.h"
 #include "server/options.h"
 #include "server/workers.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { FLOORS_MAX = 16 };
-
-/* --fail-under NAME=VALUE */
-struct floor {
-    char name[COCO_AREA_NAME_MAX + 4];
-    double value;
+/* The outputs that --outputs names, and the first name of it that is none. */
+struct outputs {
+    unsigned bits;
+    const char *wrong;
 };
 
 struct flags {
     bool json, per_class, per_image;
-    const char *parameters;
+    const char *parameters, *html, *colour;
     size_t workers;
-    struct floors {
-        size_t n;
-        struct floor floor[FLOORS_MAX];
-    } floors;
+    struct outputs outputs;
+    struct floors floors;
 };
 
-static bool store_floor(void *to, const char *value)
+/* Reads on behind a name that is none, which is said with what is near it. */
+static bool store_outputs(void *to, const char *value)
 {
-    struct floors *floors = to;
-    const char *equals = strchr(value, '=');
-    if (!equals || floors->n == FLOORS_MAX)
-        return false;
-    struct floor *f = &floors->floor[floors->n];
-    size_t n = (size_t)(equals - value);
-    char *end;
-    if (n == 0 || n >= sizeof(f->name))
-        return false;
-    memcpy(f->name, value, n);
-    f->name[n] = '\0';
-    f->value = strtod(equals + 1, &end);
-    floors->n++;
-    return end != equals + 1 && *end == '\0' && isfinite(f->value);
+    struct outputs *outputs = to;
+    unsigned bits = 0;
+    for (const char *end; *value; value = *end ? end + 1 : end) {
+        end = strchrnul(value, ',');
+        char *name = strndup(value, (size_t)(end - value));
+        unsigned bit = OUTPUTS_ALL & ~(unsigned)OUTPUT_ARRAYS;
+        bool known = name && (strcmp(name, "all") == 0 ||
+                              detection_output_named(name, &bit));
+        free(name);
+        if (known)
+            bits |= bit;
+        else if (!outputs->wrong)
+            outputs->wrong = value;
+    }
+    outputs->bits |= bits;
+    return bits || outputs->wrong;
 }
 
 static const struct option options[] = {
@@ -65,6 +65,28 @@ static const struct option options[] = {
      .help = "add a table of the images",
      .store = store_flag,
      .offset = offsetof(struct flags, per_image)},
+    {.name = "--outputs",
+     .value = "NAME[,NAME...]",
+     .help = "what to answer with: summary, per_class, per_image, curves, "
+             "operating_points, confusion, errors, calibration, lrp, slices, "
+             "intervals, arrays (with --json), or all, which is all others "
+             "(summary)",
+     .store = store_outputs,
+     .offset = offsetof(struct flags, outputs)},
+    {.name = "--html",
+     .value = "PATH",
+     .help = "write a page to look at, too, or instead to standard output if "
+             "it is -; it has all outputs but intervals unless --outputs says "
+             "which",
+     .store = store_text,
+     .offset = offsetof(struct flags, html)},
+    {.name = "--color",
+     .value = "WHEN",
+     .help = "colours in the text; auto: on a terminal, unless NO_COLOR is set",
+     .store = store_text,
+     .offset = offsetof(struct flags, colour),
+     .fallback = "auto",
+     .choices = (const char *const[]){"auto", "always", "never", NULL}},
     {.name = "--fail-under",
      .value = "NAME=VALUE",
      .help = "exit 1 if a number is lower, such as "
@@ -90,7 +112,8 @@ struct eval {
     struct arena mem;
     struct detection_request req;
     struct detection_report rep;
-    struct json_out out;
+    unsigned shown, paged; /* outputs of the answer, and of the page */
+    struct json_out answer, page;
     int code;
 };
 
@@ -163,37 +186,46 @@ static void print_warnings(const struct detection_report *rep)
                 w[i].detail, w[i].code);
 }
 
-/* Holds the report against one floor. */
-static void check_floor(struct eval *e, const struct floor *floor)
+/* What takes long shall not look as if it hung. */
+static void print_progress(const struct eval *e)
 {
-    const struct coco_protocol *p = &e->req.protocol;
-    char names[COCO_VALUES_MAX][sizeof(floor->name)];
-    const char *list[COCO_VALUES_MAX];
-    size_t n = coco_number_count(p), i = 0;
-    for (size_t k = 0; k < n; k++) {
-        snprintf(names[k], sizeof(names[k]), "%s", coco_number(p, k).name);
-        list[k] = names[k];
+    if (e->req.outputs & OUTPUT_INTERVALS && isatty(STDERR_FILENO))
+        fprintf(stderr, "evald eval: resampling images %u times\n",
+                e->req.options.bootstrap.resamples);
+}
+
+static bool wants_colour(const char *when)
+{
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+    if (strcmp(when, "auto") != 0)
+        return strcmp(when, "always") == 0;
+    return isatty(STDOUT_FILENO) && !(none && *none) && term &&
+           strcmp(term, "dumb") != 0;
+}
+
+static bool is_page_only(const struct eval *e)
+{
+    return e->flags->html && strcmp(e->flags->html, "-") == 0;
+}
+
+/* The writers show what req asks for. */
+static void write_answers(struct eval *e)
+{
+    const struct flags *flags = e->flags;
+    if (flags->html) {
+        e->req.outputs = e->paged;
+        const char *slash = strrchr(e->dt_path, '/');
+        detection_html(&e->page, &e->rep, slash ? slash + 1 : e->dt_path);
     }
-    while (i < n && strcmp(names[i], floor->name) != 0)
-        i++;
-    if (i == n) {
-        const char *near = suggest(floor->name, list, n);
-        fprintf(stderr, "evald eval: --fail-under: no number %s; %s%s\n",
-                floor->name,
-                near ? "did you mean "
-                     : "they are those of "
-                       "\"summary\" in --json",
-                near ? near : "");
-        e->code = EX_USAGE;
-    } else if (!(e->rep.value[i] > -1 && e->rep.value[i] >= floor->value)) {
-        char is[NUMBER_BYTES], least[NUMBER_BYTES];
-        number_write(e->rep.value[i], is);
-        number_write(floor->value, least);
-        fprintf(stderr, "evald eval: %s is %s, under %s\n", floor->name,
-                e->rep.value[i] > -1 ? is : "undefined", least);
-        if (e->code == EX_OK)
-            e->code = EXIT_FAILURE;
+    e->req.outputs = e->shown;
+    if (flags->json) {
+        detection_write(&e->answer, &e->rep);
+        out_bytes(&e->answer, "\n", 1);
+        return;
     }
+    if (!is_page_only(e))
+        detection_text(&e->answer, &e->rep, wants_colour(flags->colour));
+    print_warnings(&e->rep);
 }
 
 static void run(void *context, const struct parallel *par)
@@ -204,30 +236,123 @@ static void run(void *context, const struct parallel *par)
         decode_file(e, e->gt_path, DETECTION_GROUND_TRUTH, par) ||
         decode_file(e, e->dt_path, DETECTION_LIST, par))
         return;
+    print_progress(e);
     if (detection_score(&e->req, &e->rep, &e->mem, par, &err)) {
         complain(e, e->dt_path, &err);
         return;
     }
-    if (e->flags->json) {
-        detection_write(&e->out, &e->rep);
-        out_bytes(&e->out, "\n", 1);
-    } else {
-        detection_text(&e->out, &e->rep);
-        print_warnings(&e->rep);
-    }
-    for (size_t i = 0; i < e->flags->floors.n; i++)
-        check_floor(e, &e->flags->floors.floor[i]);
+    write_answers(e);
+    e->code = floors_check(&e->flags->floors, &e->rep);
 }
 
-static int print(const struct eval *e)
+/* 0, or -1 with errno set. */
+static int print(const struct json_out *out)
 {
-    bool ok = !e->out.failed &&
-              fwrite(e->out.text, 1, e->out.len, stdout) == e->out.len;
-    if (ok && fflush(stdout) == 0)
-        return e->code;
-    fprintf(stderr, "evald eval: cannot write the answer: %s\n",
-            strerror(e->out.failed ? ENOMEM : errno));
-    return EX_IOERR;
+    errno = ENOMEM;
+    if (out->failed || fwrite(out->text, 1, out->len, stdout) != out->len)
+        return -1;
+    return fflush(stdout);
+}
+
+static int save(const struct json_out *out, const char *path)
+{
+    errno = ENOMEM;
+    return out->failed ? -1 : file_replace(path, out->text, out->len);
+}
+
+static int cannot_write(const char *what, int code)
+{
+    fprintf(stderr, "evald eval: cannot write %s: %s\n", what, strerror(errno));
+    return code;
+}
+
+/* Hands out what there is; the page even where nobody takes the answer. */
+static int deliver(const struct eval *e)
+{
+    int code = e->code;
+    if (code != EX_OK && code != EXIT_FAILURE)
+        return code;
+    if (print(is_page_only(e) ? &e->page : &e->answer))
+        code = cannot_write("the answer", EX_IOERR);
+    if (e->flags->html && !is_page_only(e) && save(&e->page, e->flags->html))
+        code = cannot_write(e->flags->html, EX_CANTCREAT);
+    return code;
+}
+
+static int wrong_output(const char *list)
+{
+    size_t n;
+    const char *const *names = detection_output_names(&n);
+    char name[64];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(list, ","), list);
+    const char *near = suggest(name, names, n);
+    fprintf(stderr, "evald eval: --outputs: no output \"%s\"; ", name);
+    if (near)
+        fprintf(stderr, "did you mean %s?", near);
+    else
+        fputs("there are", stderr);
+    for (size_t i = 0; i < n && !near; i++)
+        fprintf(stderr, " %s,", names[i]);
+    fputs(near ? "\n" : " all\n", stderr);
+    return EX_USAGE;
+}
+
+/* What the flags say together.  EX_OK, or EX_USAGE when it has said why. */
+/* Whether path is a file, and the one that st tells of. */
+static bool is_file(const char *path, const struct stat *st)
+{
+    struct stat own;
+    return S_ISREG(st->st_mode) && stat(path, &own) == 0 &&
+           own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+}
+
+/* Why a page must not be written there; NULL = it may. */
+static const char *page_clash(const struct flags *flags, char **operand)
+{
+    const char *parameters = flags->parameters;
+    struct stat st;
+    if (!flags->html || strcmp(flags->html, "-") == 0)
+        return NULL;
+    if (!*flags->html)
+        return "--html is empty; it takes a file, or - for standard output";
+    if (stat(flags->html, &st))
+        return NULL;
+    if (is_file(operand[0], &st) || is_file(operand[1], &st) ||
+        (parameters && *parameters == '@' && is_file(parameters + 1, &st)))
+        return "--html would overwrite a file that is read";
+    if (is_file("/dev/stdout", &st))
+        return "--html and the answer would go to the same file; --html - "
+               "writes the page alone";
+    return NULL;
+}
+
+static int check_flags(const struct flags *flags, char **operand)
+{
+    const char *why = page_clash(flags, operand);
+    if (flags->outputs.wrong)
+        return wrong_output(flags->outputs.wrong);
+    if (flags->outputs.bits & OUTPUT_ARRAYS && !flags->json)
+        why = "the output arrays is neither text nor on a page; it takes "
+              "--json";
+    if (flags->html && strcmp(flags->html, "-") == 0 && flags->json)
+        why = "--json and --html - would both go to standard output";
+    if (!why)
+        return EX_OK;
+    fprintf(stderr, "evald eval: %s\n", why);
+    return EX_USAGE;
+}
+
+/* Which outputs the answer has, and which the page. */
+static void choose_outputs(struct eval *e)
+{
+    const struct flags *flags = e->flags;
+    unsigned asked = flags->outputs.bits;
+    unsigned tables = (flags->per_class ? OUTPUT_PER_CLASS : 0u) |
+                      (flags->per_image ? OUTPUT_PER_IMAGE : 0u);
+    unsigned page = OUTPUTS_ALL & ~(OUTPUT_ARRAYS | OUTPUT_INTERVALS | 0u);
+    e->shown = (asked ? asked : OUTPUT_SUMMARY) | tables;
+    e->paged = !flags->html ? 0 : asked ? e->shown : page;
+    e->req.outputs = (is_page_only(e) ? 0 : e->shown) | e->paged;
 }
 
 static int command_eval(int argc, char **argv)
@@ -243,15 +368,16 @@ static int command_eval(int argc, char **argv)
                 WORKERS_MAX);
         return EX_USAGE;
     }
+    code = check_flags(&flags, argv + 1);
+    if (code != EX_OK)
+        return code;
     e = (struct eval){.flags = &flags, .gt_path = argv[1], .dt_path = argv[2]};
     arena_init(&e.mem, SIZE_MAX / 4);
-    json_out_init(&e.out, &e.mem, false);
+    json_out_init(&e.answer, &e.mem, false);
+    json_out_init(&e.page, &e.mem, false);
     detection_request_init(&e.req);
-    e.req.outputs |= (flags.per_class ? OUTPUT_PER_CLASS : 0u) |
-                     (flags.per_image ? OUTPUT_PER_IMAGE : 0u);
-    if (once_run(flags.workers, run, &e))
-        return EX_OSERR;
-    code = e.code == EX_OK || e.code == EXIT_FAILURE ? print(&e) : e.code;
+    choose_outputs(&e);
+    code = once_run(flags.workers, run, &e) ? EX_OSERR : deliver(&e);
     arena_free(&e.mem);
     return code;
 }

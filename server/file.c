@@ -128,3 +128,57 @@ int file_write(const char *path, const char *text, size_t len)
     int rc = fwrite(text, 1, len, f) == len ? 0 : -1;
     return fclose(f) || rc ? -1 : 0;
 }
+
+static int write_whole(int fd, const char *text, size_t len)
+{
+    FILE *f = fdopen(fd, "wb");
+    if (!f) {
+        close(fd);
+        return -1;
+    }
+    int rc = fwrite(text, 1, len, f) == len ? 0 : -1;
+    if (fflush(f) || fsync(fd))
+        rc = -1;
+    return fclose(f) || rc ? -1 : 0;
+}
+
+/* What a new file is to be. */
+static mode_t mode_of_new(void)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+/* Beside it first, where a rename is one step. */
+static int replace(const char *path, mode_t mode, const char *text, size_t len)
+{
+    char *partial = NULL;
+    if (asprintf(&partial, "%s.XXXXXX", path) < 0)
+        return -1;
+    int fd = mkostemp(partial, O_CLOEXEC), rc = -1;
+    if (fd >= 0) {
+        rc = fchmod(fd, mode);
+        if (write_whole(fd, text, len) || (rc == 0 && rename(partial, path)))
+            rc = -1;
+        int why = errno;
+        if (rc)
+            unlink(partial);
+        errno = why;
+    }
+    free(partial);
+    return rc;
+}
+
+int file_replace(const char *path, const char *text, size_t len)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return errno == ENOENT ? replace(path, mode_of_new(), text, len) : -1;
+    if (!S_ISREG(st.st_mode))
+        return file_write(path, text, len);
+    char *target = realpath(path, NULL); /* a link stays one */
+    int rc = target ? replace(target, st.st_mode & 07777, text, len) : -1;
+    free(target);
+    return rc;
+}

@@ -31,4 +31,11 @@ size_t file_size(const char *path);
 /* Writes len bytes to the file at path.  0, or -1 with errno set. */
 int file_write(const char *path, const char *text, size_t len);
 
+/*
+ * The same, whole or not at all: readers see the file as it was or as it is to
+ * be.  What is there and is no file, such as a pipe or a device, is written to
+ * as it is.
+ */
+int file_replace(const char *path, const char *text, size_t len);
+
 #endif
