@@ -1,9 +1,10 @@
 #!/bin/sh
 # Breaks core/ in every way that mutants.txt lists, one at a time, and
-# demands that test_coco_rules fails each time.
+# demands that a named case fails each time: one of test_coco_rules, or, where
+# the analysis is broken, of test_coco_analysis_rules.
 #
-#   tests/mutants.sh        asks test_coco_oracle about survivors only
-#   tests/mutants.sh -a     asks it about every mutant
+#   tests/mutants.sh        asks random problems about survivors only
+#   tests/mutants.sh -a     asks them about every mutant
 #   tests/mutants.sh [-a] 8 tries the mutants of rule 8 only
 #
 # Exit status 1 when one survives or cannot be applied or built.
@@ -55,16 +56,21 @@ compile() {
 
 # What scoring is made of.
 compile_core() {
-    for source in "$tmp"/tree/core/coco*.c arena.c key_sort.c parallel.c; do
+    for source in "$tmp"/tree/core/coco*.c arena.c budget.c key_sort.c \
+        parallel.c; do
         compile "core/${source##*/}" || return 1
     done
 }
 
+PROGRAMS='test_coco_rules test_coco_oracle
+    test_coco_analysis_rules test_coco_analysis'
+
 # link PROGRAM: from the objects of the tree.
 link() {
     "$CC" "$tmp/tree/tests/$1.o" "$tmp/tree/tests/oracle.o" \
-        "$tmp"/tree/core/*.o -o "$tmp/$1" -lcmocka -lm -lpthread \
-        2>>"$tmp/cc.log"
+        "$tmp/tree/tests/analysis_oracle.o" \
+        "$tmp/tree/tests/analysis_numbers.o" "$tmp"/tree/core/*.o \
+        -o "$tmp/$1" -lcmocka -lm -lpthread 2>>"$tmp/cc.log"
 }
 
 # build FILE PROGRAM: after a change to FILE of core/.
@@ -91,35 +97,38 @@ verdict() {
 
 # try RULE WHAT FILE OLD NEW: prints a row of the table.
 try() {
-    cp "$root/core/$3" "$tmp/tree/core/$3"
+    case $3 in
+    coco_confusion.c | coco_errors.c | coco_points.c | coco_verdict.c)
+        named=test_coco_analysis_rules drawn=test_coco_analysis ;;
+    *) named=test_coco_rules drawn=test_coco_oracle ;;
+    esac
+    asked=-
     if ! replace "$tmp/tree/core/$3" "$4" "$5"; then
-        rules='OLD TEXT IS NOT THERE EXACTLY ONCE' asked=-
-    elif ! build "$3" test_coco_rules; then
-        rules='DOES NOT COMPILE' asked=-
+        rules='OLD TEXT IS NOT THERE EXACTLY ONCE'
+    elif ! build "$3" "$named"; then
+        rules='DOES NOT COMPILE'
     else
-        rules=$(verdict test_coco_rules) asked=-
+        rules=$(verdict "$named")
         if [ "$rules" = nothing ] || $ask_all; then
-            build "$3" test_coco_oracle
-            asked=$(verdict test_coco_oracle)
+            build "$3" "$drawn"
+            asked=$(verdict "$drawn")
         fi
         [ "$rules" != nothing ] || rules='SURVIVES'
     fi
     printf '%4s  %-57s %-60s %s\n' "$1" "$2" "$rules" "$asked" |
         tee -a "$tmp/table"
-    cp "$root/core/$3" "$tmp/tree/core/$3"
-    case $3 in
-    *.c) compile "core/$3" ;;
-    *) compile_core && compile tests/test_coco_rules.c ;;
-    esac
+    cp "$tmp"/whole/core/*.[cho] "$tmp/tree/core"
+    cp "$tmp"/whole/tests/*.o "$tmp/tree/tests"
 }
 
 mkdir "$tmp/tree"
 cp -R "$root/core" "$root/tests" "$tmp/tree"
 compile_core
-for name in oracle test_coco_rules test_coco_oracle; do
+for name in oracle analysis_oracle analysis_numbers $PROGRAMS; do
     compile "tests/$name.c"
 done
-for name in test_coco_rules test_coco_oracle; do
+cp -R "$tmp/tree" "$tmp/whole"
+for name in $PROGRAMS; do
     link "$name"
     failed=$(verdict "$name")
     if [ "$failed" != nothing ]; then
@@ -129,8 +138,8 @@ for name in test_coco_rules test_coco_oracle; do
 done
 
 tab=$(printf '\t')
-printf '%4s  %-57s %-60s %s\n' rule mutant 'killed by test_coco_rules:' \
-    'by test_coco_oracle:'
+printf '%4s  %-57s %-60s %s\n' rule mutant 'killed by the named case:' \
+    'by random problems:'
 sed -e '/^#/d' -e "s/ | /$tab/g" "$root/tests/mutants.txt" |
     while IFS=$tab read -r rule what file old new; do
         if [ -z "$only" ] || [ "$only" = "$rule" ]; then
