@@ -1,8 +1,8 @@
 /*
  * How fast detections are scored: detections per second on one and on two
- * workers, and what reading and writing JSON take beside it.  Both worker
- * counts are timed in turn, so the ratio holds on a machine whose speed
- * drifts.
+ * workers, what reading and writing JSON take beside it, and what each output
+ * costs.  Whatever is compared is timed in turn, so the ratios hold on a
+ * machine whose speed drifts.
  *
  *   detection [GROUND_TRUTH DETECTIONS]   default: a made-up set of 5,000
  *                                         images and 500,000 detections
@@ -12,11 +12,12 @@
 #include "server/file.h"
 #include "server/pool.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 9, PARSE_ROUNDS = 3 };
+enum { ROUNDS = 9, PARSE_ROUNDS = 3, OUTPUT_ROUNDS = 5 };
 
 struct bench {
     struct pool *pool;
@@ -26,7 +27,6 @@ struct bench {
     struct arena columns, work;
     double parse[PARSE_ROUNDS], one[ROUNDS], two[ROUNDS], ratio[ROUNDS];
     double cold, encode[ROUNDS];
-    size_t work_bytes;
 };
 
 static double now(void)
@@ -57,7 +57,7 @@ static double parse(struct bench *b, const struct parallel *par)
     return now() - start;
 }
 
-/* Seconds to score; *encode gets those to write the summary. */
+/* Seconds to score; *encode gets those to write the answer. */
 static double score(struct bench *b, const struct parallel *par, double *encode)
 {
     static struct detection_report rep;
@@ -67,7 +67,6 @@ static double score(struct bench *b, const struct parallel *par, double *encode)
     double start = now();
     must(detection_score(&b->req, &rep, &b->work, par, &err), "scoring");
     double scored = now();
-    b->work_bytes = b->work.bytes_used;
     json_out_init(&out, &b->work, false);
     detection_write(&out, &rep);
     *encode = now() - scored;
@@ -101,12 +100,35 @@ static double median(double *x, size_t n)
     return x[n / 2];
 }
 
+/*
+ * Bytes per detection without which these outputs cannot be scored: found by
+ * trying, to a thousandth.
+ */
+static double least_memory(struct bench *b, unsigned outputs)
+{
+    static struct detection_report rep;
+    size_t lo = 0, hi = 1024 * b->req.dt.n;
+    b->req.outputs = outputs;
+    while (hi - lo > hi / 1000 + 1) {
+        size_t mid = lo + (hi - lo) / 2;
+        struct api_error err = {0};
+        struct arena mem;
+        arena_init(&mem, mid);
+        if (detection_score(&b->req, &rep, &mem, pool_parallel(b->pool), &err))
+            lo = mid;
+        else
+            hi = mid;
+        arena_free(&mem);
+    }
+    b->req.outputs = OUTPUT_SUMMARY;
+    return (double)hi / (double)b->req.dt.n;
+}
+
 static void report(struct bench *b)
 {
     double n = (double)b->req.dt.n, parsed = median(b->parse, PARSE_ROUNDS);
     double one = median(b->one, ROUNDS), two = median(b->two, ROUNDS);
     double encode = median(b->encode, ROUNDS);
-    double bytes = (double)b->work_bytes / n;
     printf("detection scoring: %zu detections, %zu ground truths, %zu images, "
            "%zu categories\n",
            b->req.dt.n, b->req.gt.n, b->req.gt.n_images,
@@ -125,7 +147,51 @@ static void report(struct bench *b)
     printf("  write       %7.3f s  (summary)\n", encode);
     printf("  memory      %7.1f bytes of working memory per detection, "
            "columns not counted\n",
-           bytes);
+           least_memory(b, OUTPUT_SUMMARY));
+}
+
+/*
+ * Scoring and writing with these outputs over the same with the summary alone,
+ * the median of pairs; *seconds gets the least.
+ */
+static double output_ratio(struct bench *b, unsigned outputs, size_t rounds,
+                           double *seconds)
+{
+    const struct parallel *two = pool_parallel(b->pool);
+    double ratio[OUTPUT_ROUNDS], encode;
+    *seconds = INFINITY;
+    for (size_t i = 0; i < rounds; i++) {
+        b->req.outputs = OUTPUT_SUMMARY;
+        double plain = score(b, two, &encode) + encode;
+        b->req.outputs = OUTPUT_SUMMARY | outputs;
+        double with = score(b, two, &encode) + encode;
+        ratio[i] = with / plain;
+        *seconds = fmin(*seconds, with);
+    }
+    b->req.outputs = OUTPUT_SUMMARY;
+    return median(ratio, rounds);
+}
+
+static void report_outputs(struct bench *b)
+{
+    size_t n;
+    const char *const *names = detection_output_names(&n);
+    double least;
+    printf("  outputs, scored and written on 2 workers, over the summary "
+           "alone:\n");
+    for (size_t i = 0; i < n; i++) {
+        unsigned bit = 1u << i;
+        size_t rounds = bit == OUTPUT_INTERVALS ? 1 : OUTPUT_ROUNDS;
+        double ratio = output_ratio(b, bit, rounds, &least);
+        printf("    %-17s %7.2f  (%.3f s, %.1f bytes per detection)\n",
+               names[i], ratio, least, least_memory(b, OUTPUT_SUMMARY | bit));
+    }
+    unsigned all = OUTPUTS_ALL & ~(unsigned)OUTPUT_INTERVALS;
+    double ratio = output_ratio(b, all, OUTPUT_ROUNDS, &least);
+    printf("    %-17s %7.2f  (%.3f s)\n", "all but intervals", ratio, least);
+    all &= ~(unsigned)OUTPUT_ARRAYS;
+    ratio = output_ratio(b, all, OUTPUT_ROUNDS, &least);
+    printf("    %-17s %7.2f  (%.3f s)\n", "  and arrays", ratio, least);
 }
 
 /* The made-up set, kept for the life of the program. */
@@ -164,8 +230,9 @@ int main(int argc, char **argv)
     b.pool = pool_new(2, no_jobs);
     must(!b.pool, "starting the pool");
     run(&b);
-    pool_free(b.pool);
     report(&b);
+    report_outputs(&b);
+    pool_free(b.pool);
     free(gt);
     free(dt);
     arena_free(&b.columns);
