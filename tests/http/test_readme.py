@@ -115,6 +115,25 @@ def own():
     equal((limits, "per_class" in json.loads(client)), ([1, 10, 300], True))
 
 
+@test("what to fix: the lines shown are printed, and the page is written")
+def what_to_fix():
+    """On the sample, which make would have put into build/sample."""
+    directory = path("fix")
+    os.makedirs(os.path.join(directory, "build"))
+    equal(run("sample", os.path.join(directory, "build/sample")).returncode, 0)
+    os.symlink(EVALD, os.path.join(directory, "build", "evald"))
+    section = README.split("\n## What to fix")[1].split("\n## ")[0]
+    text, page = re.findall(r"```sh\n(.*?)\n```", section, re.S)[0].splitlines()
+    printed = output(text, directory).splitlines()
+    shown = re.findall(r"```\n(errors.*?)\n```", section, re.S)[0].splitlines()
+    missing = set(shown) - {"…"} - set(printed)
+    check(len(shown) > 10 and not missing, f"not printed: {missing}")
+    output(page, directory)
+    with open(os.path.join(directory, "build/report.html"),
+              encoding="utf-8") as f:
+        check("</html>" in f.read(), "the page ends")
+
+
 @test("the examples of the second door answer as shown")
 def second_door():
     """The body that curl sends, and the program, each as it stands."""
