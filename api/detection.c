@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int no_memory(struct api_error *err)
@@ -64,16 +65,96 @@ static int name_categories(struct detection_report *rep, struct arena *mem)
     return 0;
 }
 
+/* What is read from the verdicts, and so needs them. */
+enum {
+    NEEDS_VERDICTS = OUTPUT_PER_IMAGE | OUTPUT_OPERATING_POINTS |
+                     OUTPUT_CONFUSION | OUTPUT_ERRORS | OUTPUT_CALIBRATION |
+                     OUTPUT_LRP,
+    NEEDS_POINTS = OUTPUT_OPERATING_POINTS | OUTPUT_CALIBRATION | OUTPUT_LRP,
+};
+
+/* The outputs at one threshold; -1 when the arena is spent, or stopped. */
+static int judge(struct detection_report *rep, struct arena *mem,
+                 const struct parallel *par)
+{
+    const struct coco_result *r = &rep->result;
+    const struct detection_options *o = &rep->req->options;
+    unsigned outputs = rep->req->outputs;
+    size_t rows = r->index.n_classes + 1;
+    if (coco_by_image(&rep->by_image, &r->index, mem, par) ||
+        coco_verdicts(&rep->verdicts, r, &rep->by_image, mem, par))
+        return -1;
+    if (outputs & OUTPUT_PER_IMAGE) {
+        rep->image = arena_alloc(mem, r->index.n_images, sizeof(*rep->image));
+        if (!rep->image || coco_images(r, &rep->verdicts, &rep->by_image, true,
+                                       rep->image, mem, par))
+            return -1;
+    }
+    if (outputs & NEEDS_POINTS) {
+        rep->points = arena_alloc(mem, rows, sizeof(*rep->points));
+        if (!rep->points || coco_points(rep->points, r, &rep->verdicts,
+                                        o->score, o->n_scores, mem, par))
+            return -1;
+    }
+    if (outputs & OUTPUT_ERRORS) {
+        rep->errors = arena_alloc(mem, rows, sizeof(*rep->errors));
+        if (!rep->errors ||
+            coco_errors(rep->errors, r, &rep->verdicts, mem, par))
+            return -1;
+    }
+    if (outputs & OUTPUT_CONFUSION &&
+        coco_confusion(&rep->confusion, r, &rep->verdicts, mem, par))
+        return -1;
+    return 0;
+}
+
+/* The outputs with other weights of the images; as above. */
+static int replay(struct detection_report *rep, struct arena *mem,
+                  const struct parallel *par)
+{
+    const struct coco_result *r = &rep->result;
+    const struct coco_protocol *p = r->protocol;
+    unsigned outputs = rep->req->outputs;
+    if (!(outputs & (OUTPUT_SLICES | OUTPUT_INTERVALS)))
+        return 0;
+    const struct coco_replay *matches =
+        coco_replay_new(r, outputs & OUTPUT_INTERVALS, mem, par);
+    if (!matches)
+        return -1;
+    if (outputs & OUTPUT_SLICES) {
+        rep->size_slice =
+            arena_alloc(mem, p->n_areas, sizeof(*rep->size_slice));
+        rep->count_slice =
+            arena_alloc(mem, p->n_counts, sizeof(*rep->count_slice));
+        if (mem->failed)
+            return -1;
+        coco_size_slices(r, rep->size_slice);
+        if (coco_count_slices(r, matches, rep->count_slice, mem, par))
+            return -1;
+    }
+    if (!(outputs & OUTPUT_INTERVALS))
+        return 0;
+    size_t rows = coco_number_count(p) + r->index.n_classes;
+    rep->interval = arena_alloc(mem, rows, sizeof(*rep->interval));
+    return !rep->interval ||
+                   coco_intervals(r, matches, &rep->req->options.bootstrap,
+                                  rep->interval, mem, par)
+               ? -1
+               : 0;
+}
+
 int detection_score(const struct detection_request *req,
                     struct detection_report *rep, struct arena *mem,
                     const struct parallel *par, struct api_error *err)
 {
     struct coco_wanted wanted = {
         .scores = req->outputs & OUTPUT_ARRAYS,
-        .images = req->outputs & OUTPUT_PER_IMAGE,
+        .limits = req->outputs & OUTPUT_ARRAYS,
+        .truths = req->outputs & NEEDS_VERDICTS,
     };
     *rep = (struct detection_report){
         .req = req,
+        .par = par,
         .result = {.protocol = &req->protocol, .gt = &req->gt, .dt = &req->dt},
     };
     struct coco_index *ix = &rep->result.index;
@@ -88,12 +169,37 @@ int detection_score(const struct detection_request *req,
         struct coco_number number = coco_number(&req->protocol, i);
         rep->value[i] = coco_value(&rep->result, &number, COCO_ALL_CLASSES);
     }
-    if (!wanted.images)
-        return 0;
-    rep->image = arena_alloc(mem, ix->n_images, sizeof(*rep->image));
-    if (!rep->image || coco_images(&rep->result, rep->image, mem, par))
+    if ((wanted.truths && judge(rep, mem, par)) || replay(rep, mem, par))
         return no_memory(err);
     return 0;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const struct coco_confused *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count < y->count ? 1 : -1;
+    if (x->truth != y->truth)
+        return x->truth < y->truth ? -1 : 1;
+    return (x->found > y->found) - (x->found < y->found);
+}
+
+size_t detection_confusions(const struct detection_report *rep,
+                            struct arena *mem, struct coco_confused **pair)
+{
+    const struct coco_confusion *c = &rep->confusion;
+    size_t background = rep->result.index.n_classes, n = 0;
+    struct coco_confused *out = arena_alloc(mem, c->n, sizeof(*out));
+    *pair = out;
+    for (size_t i = 0; i < c->n && out; i++) {
+        struct coco_confused cell = c->cell[i];
+        if (cell.truth != cell.found && cell.truth != background &&
+            cell.found != background)
+            out[n++] = cell;
+    }
+    if (n)
+        qsort(out, n, sizeof(*out), by_count);
+    return n;
 }
 
 /* A list of warnings being made. */
@@ -169,6 +275,19 @@ static void warn_undefined(struct list *l, const struct detection_report *rep)
              reasons[r].detail);
 }
 
+/* Detections that the usual score_threshold leaves out unasked. */
+static size_t negative_scores(const struct detection_report *rep)
+{
+    const struct coco_detections *dt = &rep->req->dt;
+    size_t n = 0;
+    if (rep->req->protocol.score_threshold < 0 ||
+        !(rep->req->outputs & NEEDS_VERDICTS))
+        return 0;
+    for (size_t i = 0; i < dt->n; i++)
+        n += dt->score[i] < 0;
+    return n;
+}
+
 size_t detection_warnings(const struct detection_report *rep,
                           struct detection_warning w[DETECTION_WARNINGS_MAX])
 {
@@ -199,6 +318,10 @@ size_t detection_warnings(const struct detection_report *rep,
     warn(&l, odd->negative_size, "negative_box_size",
          "boxes have negative width or height; they overlap nothing, so they "
          "match nothing: is bbox x, y, width, height?");
+    warn(&l, negative_scores(rep), "negative_scores",
+         "detections score less than 0, and so than score_threshold, below "
+         "which images, confusion, calibration and LRP leave detections out: "
+         "set it lower if scores are no probabilities");
     warn(&l, odd->missing_area, "missing_area",
          "annotations have no area; width times height was taken");
     warn_undefined(&l, rep);

@@ -9,14 +9,39 @@
 
 #include "api/error.h"
 #include "api/json_out.h"
-#include "core/coco.h"
+#include "api/protocol_hash.h"
+#include "core/coco_points.h"
+#include "core/coco_replay.h"
 
 /* Outputs a request may ask for, one bit each. */
 enum detection_output {
     OUTPUT_SUMMARY = 1,
     OUTPUT_PER_CLASS = 2,
     OUTPUT_PER_IMAGE = 4,
-    OUTPUT_ARRAYS = 8,
+    OUTPUT_CURVES = 8,
+    OUTPUT_OPERATING_POINTS = 16,
+    OUTPUT_CONFUSION = 32,
+    OUTPUT_ERRORS = 64,
+    OUTPUT_CALIBRATION = 128,
+    OUTPUT_LRP = 256,
+    OUTPUT_SLICES = 512,
+    OUTPUT_INTERVALS = 1024,
+    OUTPUT_ARRAYS = 2048,
+    OUTPUTS_ALL = 4095,
+};
+
+enum { SCORES_ASKED_MAX = 100 };
+
+/*
+ * What is asked beside the protocol: it changes what is shown, but no number
+ * that two answers would be compared by, so the protocol's hash leaves it out.
+ */
+struct detection_options {
+    size_t curve_points; /* per raw curve, at least 2; 0 = all */
+    size_t n_scores;     /* at which operating points are wanted */
+    double score[SCORES_ASKED_MAX];
+    double suspect_score; /* detections from here on are confident */
+    struct coco_bootstrap bootstrap;
 };
 
 /* Things in the input that are scored as COCO does, but deserve a word. */
@@ -30,6 +55,7 @@ struct detection_oddities {
 struct detection_request {
     struct coco_protocol protocol;
     unsigned outputs; /* of enum detection_output */
+    struct detection_options options;
     struct coco_ground_truth gt;
     const char **category_name; /* per row of gt.category, or NULL */
     struct coco_detections dt;
@@ -39,6 +65,11 @@ struct detection_request {
 
 /* COCO's own protocol, the output summary, no data. */
 void detection_request_init(struct detection_request *req);
+void detection_options_init(struct detection_options *o);
+
+/* The names of the outputs in answers; the bit of one; false: there is none. */
+const char *const *detection_output_names(size_t *n);
+bool detection_output_named(const char *name, unsigned *bit);
 
 /*
  * What a text holds:
@@ -68,8 +99,18 @@ struct detection_report {
     const struct detection_request *req;
     struct coco_result result;
     double value[COCO_VALUES_MAX]; /* per coco_number, over all categories */
-    struct coco_image *image;      /* n_images, or NULL if not asked for */
+    const struct parallel *par;    /* borrowed: who may write it */
     const char **name;             /* per category of the index, or NULL */
+    /* Each is there if an output that was asked for shows it, else NULL. */
+    struct coco_by_image by_image;
+    struct coco_verdicts verdicts;
+    struct coco_image *image;         /* n_images */
+    struct coco_points *points;       /* n_classes, and one of all */
+    struct coco_class_errors *errors; /* n_classes, and one of all */
+    struct coco_confusion confusion;
+    struct coco_slice *size_slice;  /* n_areas */
+    struct coco_slice *count_slice; /* n_counts */
+    struct coco_interval *interval; /* numbers, and AP of n_classes */
 };
 
 /*
@@ -80,14 +121,29 @@ int detection_score(const struct detection_request *req,
                     struct detection_report *rep, struct arena *mem,
                     const struct parallel *par, struct api_error *err);
 
+/*
+ * The confusions of one category with another, most frequent first, then by
+ * ground truth: *pair becomes that many, in mem.  0 when it is spent.
+ */
+size_t detection_confusions(const struct detection_report *rep,
+                            struct arena *mem, struct coco_confused **pair);
+
+/* What names p in answers; -1 when mem is spent. */
+int detection_protocol_hash(const struct coco_protocol *p, struct arena *mem,
+                            char hash[PROTOCOL_HASH_BYTES])
+    __attribute__((warn_unused_result));
+
 /* The answer as a JSON object with the outputs that req asked for. */
 void detection_write(struct json_out *out, const struct detection_report *rep);
 
 /*
  * The answer as text: pycocotools' twelve lines, character for character,
- * then a table per further output asked for.
+ * then a section per further output asked for, in the order of
+ * detection_output_names; "arrays" has none.  In colour the text has ANSI's
+ * SGR sequences.
  */
-void detection_text(struct json_out *out, const struct detection_report *rep);
+void detection_text(struct json_out *out, const struct detection_report *rep,
+                    bool colour);
 
 /* One thing worth a word.  detail is a sentence part, count how often. */
 struct detection_warning {

@@ -32,7 +32,7 @@ static int score(struct api_call *call, const struct detection_request *req)
     call->res->compute_ms = computed - start;
     counts_evaluation(call->env->counts, req->dt.n, req->gt.n_images);
     if (strncmp(call->produces, "text/", 5) == 0)
-        detection_text(&call->out, rep);
+        detection_text(&call->out, rep, false);
     else
         detection_write(&call->out, rep);
     call->res->encode_ms = clock_ms() - computed;

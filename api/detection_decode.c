@@ -8,6 +8,7 @@ void detection_request_init(struct detection_request *req)
 {
     *req = (struct detection_request){.outputs = OUTPUT_SUMMARY};
     coco_protocol_init(&req->protocol);
+    detection_options_init(&req->options);
 }
 
 enum { GROUND_TRUTH, DETECTIONS, PARAMETERS, OUTPUTS, NONFINITE };

@@ -1,4 +1,4 @@
-/* What to measure and what to answer with. */
+/* What to measure: the protocol. */
 #include "api/detection_settings.h"
 
 #include <math.h>
@@ -11,9 +11,8 @@
 typedef int read_parameter(const json_t *v, const struct at *at,
                            struct coco_protocol *p, struct api_error *err);
 
-/* A number from lo to hi. */
-static int read_within(const json_t *v, const struct at *at, double lo,
-                       double hi, double *out, struct api_error *err)
+int read_within(const json_t *v, const struct at *at, double lo, double hi,
+                double *out, struct api_error *err)
 {
     if (read_number(v, at, out, err))
         return -1;
@@ -112,25 +111,41 @@ static int read_max_detections(const json_t *v, const struct at *at,
     return 0;
 }
 
-static int read_area(const char *name, const json_t *v, const struct at *at,
-                     struct coco_area *out, struct api_error *err)
+#define LETTERS                  \
+    "abcdefghijklmnopqrstuvwxyz" \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
+/* The pair v of two ends, and its name, which is to be of these letters. */
+static int read_range(const char *name, const char *letters, const json_t *v,
+                      const struct at *at, char out[COCO_AREA_NAME_MAX + 1],
+                      struct api_error *err)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     size_t len = strlen(name);
-    if (len == 0 || len > COCO_AREA_NAME_MAX || strspn(name, letters) != len ||
-        strspn(name, "0123456789") == len)
+    if (len == 0 || len > COCO_AREA_NAME_MAX || strspn(name, letters) != len)
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "is no name of an area range: 1 to %d letters, digits, "
-                       "'_', '-' or '.', not digits alone",
-                       COCO_AREA_NAME_MAX);
-    memcpy(out->name, name, len + 1);
+                       "is no name of a range: 1 to %d letters, digits or any "
+                       "of %s",
+                       COCO_AREA_NAME_MAX,
+                       strchr(letters, '+') ? "_-.+" : "_-.");
+    memcpy(out, name, len + 1);
     if (read_array(v, at, err))
         return -1;
     if (json_array_size(v) != 2)
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "has %zu numbers, must have 2: lowest and highest area",
+                       "has %zu numbers, must have 2: lowest and highest",
                        json_array_size(v));
+    return 0;
+}
+
+static int read_area(const char *name, const json_t *v, const struct at *at,
+                     struct coco_area *out, struct api_error *err)
+{
+    if (strspn(name, "0123456789") == strlen(name))
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is no name of an area range: it must not be empty or "
+                       "digits alone");
+    if (read_range(name, LETTERS, v, at, out->name, err))
+        return -1;
     if (read_number(json_array_get(v, 0), &(struct at){at, NULL, 0}, &out->lo,
                     err) ||
         read_number(json_array_get(v, 1), &(struct at){at, NULL, 1}, &out->hi,
@@ -171,6 +186,63 @@ static int read_area_ranges(const json_t *v, const struct at *at,
     return 0;
 }
 
+/* One end of a range of counts; lowest 0, highest may be null: no end. */
+static int read_count_end(const json_t *v, const struct at *at, bool highest,
+                          uint32_t *out, struct api_error *err)
+{
+    int64_t n;
+    *out = UINT32_MAX;
+    if (highest && json_is_null(v))
+        return 0;
+    if (read_integer(v, at, &n, err))
+        return -1;
+    if (n < 0 || n > UINT32_MAX)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %lld, must be from 0 to %lld%s", (long long)n,
+                       (long long)UINT32_MAX,
+                       highest ? ", or null for no end" : "");
+    *out = (uint32_t)n;
+    return 0;
+}
+
+static int read_count(const char *name, const json_t *v, const struct at *at,
+                      struct coco_count *out, struct api_error *err)
+{
+    if (read_range(name, LETTERS "+", v, at, out->name, err) ||
+        read_count_end(json_array_get(v, 0), &(struct at){at, NULL, 0}, false,
+                       &out->lo, err) ||
+        read_count_end(json_array_get(v, 1), &(struct at){at, NULL, 1}, true,
+                       &out->hi, err))
+        return -1;
+    if (out->lo > out->hi)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is [%u, %u]: the lowest count is above the highest",
+                       out->lo, out->hi);
+    return 0;
+}
+
+static int read_count_ranges(const json_t *v, const struct at *at,
+                             struct coco_protocol *p, struct api_error *err)
+{
+    const char *name;
+    json_t *range;
+    if (read_object(v, at, err))
+        return -1;
+    if (json_object_size(v) > COCO_COUNTS_MAX)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "has %zu ranges, may have %d", json_object_size(v),
+                       COCO_COUNTS_MAX);
+    p->n_counts = 0;
+    json_object_foreach((json_t *)(uintptr_t)v, name, range)
+    {
+        if (read_count(name, range, &(struct at){at, name, 0},
+                       &p->count[p->n_counts], err))
+            return -1;
+        p->n_counts++;
+    }
+    return 0;
+}
+
 static int read_use_categories(const json_t *v, const struct at *at,
                                struct coco_protocol *p, struct api_error *err)
 {
@@ -189,6 +261,26 @@ static int read_per_image_iou(const json_t *v, const struct at *at,
     return read_within(v, at, 0, 1, &p->per_image_iou, err);
 }
 
+static int read_background_iou(const json_t *v, const struct at *at,
+                               struct coco_protocol *p, struct api_error *err)
+{
+    return read_within(v, at, 0, 1, &p->background_iou, err);
+}
+
+static int read_calibration_bins(const json_t *v, const struct at *at,
+                                 struct coco_protocol *p, struct api_error *err)
+{
+    int64_t n;
+    if (read_integer(v, at, &n, err))
+        return -1;
+    if (n < 1 || n > COCO_BINS_MAX)
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is %lld, must be from 1 to %d", (long long)n,
+                       COCO_BINS_MAX);
+    p->n_bins = (size_t)n;
+    return 0;
+}
+
 static int read_summation(const json_t *v, const struct at *at,
                           struct coco_protocol *p, struct api_error *err)
 {
@@ -200,73 +292,62 @@ static int read_summation(const json_t *v, const struct at *at,
     return 0;
 }
 
-static const char *const names[] = {
-    "iou_type",       "iou_thresholds",  "recall_thresholds",
-    "max_detections", "area_ranges",     "use_categories",
-    "summation",      "score_threshold", "per_image_iou",
+static const struct {
+    const char *name;
+    read_parameter *read;
+} parameters[] = {
+    {"iou_type", read_iou_type},
+    {"iou_thresholds", read_iou_thresholds},
+    {"recall_thresholds", read_recall_thresholds},
+    {"max_detections", read_max_detections},
+    {"area_ranges", read_area_ranges},
+    {"use_categories", read_use_categories},
+    {"summation", read_summation},
+    {"score_threshold", read_score_threshold},
+    {"per_image_iou", read_per_image_iou},
+    {"background_iou", read_background_iou},
+    {"calibration_bins", read_calibration_bins},
+    {"count_ranges", read_count_ranges},
 };
-static read_parameter *const readers[COUNT(names)] = {
-    read_iou_type,       read_iou_thresholds,  read_recall_thresholds,
-    read_max_detections, read_area_ranges,     read_use_categories,
-    read_summation,      read_score_threshold, read_per_image_iou,
-};
+
+/*
+ * What is on the background overlaps less than what matches; where the match
+ * was lowered below the usual background, that goes with it.
+ */
+static void settle_background(const json_t *v, const struct at *at,
+                              struct coco_protocol *p, struct api_error *err)
+{
+    if (p->background_iou <= p->per_image_iou)
+        return;
+    if (json_object_get(v, "background_iou"))
+        at_fail(err, PROBLEM_INVALID_VALUE,
+                &(struct at){at, "background_iou", 0},
+                "is %.17g, must be at most per_image_iou, which is %.17g",
+                p->background_iou, p->per_image_iou);
+    else
+        p->background_iou = p->per_image_iou;
+}
 
 int read_parameters(const json_t *v, const struct at *at,
                     struct detection_request *req, struct api_error *err)
 {
+    const char *names[COUNT(parameters) + OPTION_NAMES_MAX];
+    size_t n = COUNT(parameters);
     if (!v)
         return 0;
     if (read_object(v, at, err))
         return -1;
-    read_known(v, at, names, COUNT(names), err);
-    for (size_t i = 0; i < COUNT(names); i++) {
-        const json_t *m = json_object_get(v, names[i]);
+    for (size_t i = 0; i < n; i++)
+        names[i] = parameters[i].name;
+    n += option_names(names + n);
+    read_known(v, at, names, n, err);
+    for (size_t i = 0; i < COUNT(parameters); i++) {
+        const json_t *m = json_object_get(v, parameters[i].name);
         if (m)
-            readers[i](m, &(struct at){at, names[i], 0}, &req->protocol, err);
+            parameters[i].read(m, &(struct at){at, parameters[i].name, 0},
+                               &req->protocol, err);
     }
-    return err->n ? -1 : 0;
-}
-
-/* Outputs in the order of API; those without a bit are not there yet. */
-static const struct {
-    const char *name;
-    unsigned bit;
-} outputs[] = {
-    {"summary", OUTPUT_SUMMARY},
-    {"per_class", OUTPUT_PER_CLASS},
-    {"per_image", OUTPUT_PER_IMAGE},
-    {"arrays", OUTPUT_ARRAYS},
-    {"curves", 0},
-    {"operating_points", 0},
-    {"confusion", 0},
-    {"errors", 0},
-    {"calibration", 0},
-    {"intervals", 0},
-};
-
-int read_outputs(const json_t *v, const struct at *at,
-                 struct detection_request *req, struct api_error *err)
-{
-    const char *known[COUNT(outputs)];
-    for (size_t i = 0; i < COUNT(outputs); i++)
-        known[i] = outputs[i].name;
-    if (!v)
-        return 0;
-    if (read_array(v, at, err))
-        return -1;
-    req->outputs = 0;
-    for (size_t i = 0; i < json_array_size(v) && !api_full(err); i++) {
-        struct at item = {at, NULL, i};
-        size_t row;
-        if (read_choice(json_array_get(v, i), &item, known, COUNT(known), &row,
-                        err))
-            continue;
-        req->outputs |= outputs[row].bit;
-        if (!outputs[row].bit)
-            at_fail(err, PROBLEM_NOT_OFFERED, &item,
-                    "is \"%s\", which this version does not compute yet; it "
-                    "has summary, per_class, per_image and arrays",
-                    known[row]);
-    }
+    settle_background(v, at, &req->protocol, err);
+    read_options(v, at, &req->options, err);
     return err->n ? -1 : 0;
 }

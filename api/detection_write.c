@@ -1,15 +1,18 @@
 /* A report as JSON. */
-#include "api/detection.h"
+#include "api/detection_write.h"
+#include "api/json_parallel.h"
+#include "api/number.h"
 
-#include "api/protocol_hash.h"
-
-static void write_numbers(struct json_out *out, const char *key,
-                          const double *x, size_t n)
+void write_numbers(struct json_out *out, const char *key, const double *x,
+                   size_t n)
 {
     out_key(out, key);
     out_open(out, '[');
-    for (size_t i = 0; i < n; i++)
-        out_number(out, x[i]);
+    for (size_t i = 0; i < n; i++) {
+        i += out_numbers(out, x + i, n - i);
+        if (i < n)
+            out_number(out, x[i]);
+    }
     out_close(out, ']');
 }
 
@@ -39,18 +42,32 @@ static void write_protocol_members(struct json_out *out,
                       p->summation == COCO_NUMPY1 ? "numpy1" : "numpy2");
     out_member_number(out, "score_threshold", p->score_threshold);
     out_member_number(out, "per_image_iou", p->per_image_iou);
+    out_member_number(out, "background_iou", p->background_iou);
+    out_member_integer(out, "calibration_bins", (int64_t)p->n_bins);
+    out_key(out, "count_ranges");
+    out_open(out, '{');
+    for (size_t c = 0; c < p->n_counts; c++)
+        write_count_range(out, p->count[c].name, &p->count[c]);
+    out_close(out, '}');
+}
+
+int detection_protocol_hash(const struct coco_protocol *p, struct arena *mem,
+                            char hash[PROTOCOL_HASH_BYTES])
+{
+    struct json_out text;
+    json_out_init(&text, mem, false);
+    out_open(&text, '{');
+    write_protocol_members(&text, p);
+    out_close(&text, '}');
+    protocol_hash(text.text, text.failed ? 0 : text.len, hash);
+    return text.failed ? -1 : 0;
 }
 
 static void write_protocol(struct json_out *out, const struct coco_protocol *p)
 {
-    struct json_out text;
     char hash[PROTOCOL_HASH_BYTES];
-    json_out_init(&text, out->mem, false);
-    out_open(&text, '{');
-    write_protocol_members(&text, p);
-    out_close(&text, '}');
-    out->failed |= text.failed;
-    protocol_hash(text.text, text.failed ? 0 : text.len, hash);
+    if (detection_protocol_hash(p, out->mem, hash))
+        out->failed = true;
     out_key(out, "protocol");
     out_open(out, '{');
     write_protocol_members(out, p);
@@ -58,10 +75,9 @@ static void write_protocol(struct json_out *out, const struct coco_protocol *p)
     out_close(out, '}');
 }
 
-/* A number of a summary, -1 as null. */
-static void write_value(struct json_out *out, const char *name, double x)
+void write_value(struct json_out *out, const char *key, double x)
 {
-    out_key(out, name);
+    out_key(out, key);
     if (x > -1)
         out_number(out, x);
     else
@@ -114,9 +130,8 @@ static void write_warnings(struct json_out *out,
     out_close(out, ']');
 }
 
-/* Which category a class is; without categories there is one, without id. */
-static void write_category(struct json_out *out,
-                           const struct detection_report *rep, size_t k)
+void write_category(struct json_out *out, const struct detection_report *rep,
+                    size_t k)
 {
     bool named = rep->req->protocol.use_categories;
     out_key(out, "category_id");
@@ -153,44 +168,27 @@ static void write_classes(struct json_out *out,
     out_close(out, ']');
 }
 
-/* a / b, or null where that is not defined. */
-static void write_ratio(struct json_out *out, const char *key, double a,
-                        double b)
+void open_at_iou(struct json_out *out, const struct detection_report *rep,
+                 const char *key)
 {
     out_key(out, key);
-    if (b > 0)
-        out_number(out, a / b);
-    else
-        out_null(out);
-}
-
-static void write_image(struct json_out *out, int64_t id,
-                        const struct coco_image *image)
-{
     out_open(out, '{');
-    out_member_integer(out, "image_id", id);
-    out_member_integer(out, "ground_truths", image->positives);
-    out_member_integer(out, "detections", image->detections);
-    out_member_integer(out, "tp", image->tp);
-    out_member_integer(out, "fp", image->fp);
-    out_member_integer(out, "fn", image->fn);
-    out_member_integer(out, "ignored", image->ignored);
-    write_ratio(out, "precision", image->tp, (double)image->tp + image->fp);
-    write_ratio(out, "recall", image->tp, image->positives);
-    write_ratio(out, "f1", 2.0 * image->tp,
-                2.0 * image->tp + image->fp + image->fn);
-    out_member_number(out, "mean_iou", image->mean_iou);
-    write_value(out, "AP", image->ap);
-    out_close(out, '}');
+    out_member_number(out, "iou", rep->req->protocol.per_image_iou);
 }
 
-static void write_images(struct json_out *out,
-                         const struct detection_report *rep)
+void write_each_class(struct json_out *out, const struct detection_report *rep,
+                      void (*members)(struct json_out *out,
+                                      const struct detection_report *rep,
+                                      size_t k))
 {
-    out_key(out, "per_image");
+    out_key(out, "per_class");
     out_open(out, '[');
-    for (size_t i = 0; i < rep->result.index.n_images && !out->failed; i++)
-        write_image(out, rep->result.index.image[i], &rep->image[i]);
+    for (size_t k = 0; k < rep->result.index.n_classes && !out->failed; k++) {
+        out_open(out, '{');
+        write_category(out, rep, k);
+        members(out, rep, k);
+        out_close(out, '}');
+    }
     out_close(out, ']');
 }
 
@@ -205,15 +203,15 @@ static double tensor_value(const struct coco_result *r, enum tensor tensor,
     const struct coco_class *class = &r->class[at[2]];
     if (class->positives[at[3]] == 0)
         return -1;
-    size_t row = (at[3] * COCO_LIMITS + at[4]) * p->n_iou + at[0];
     if (tensor == RECALL)
-        return class->recall[row];
+        return class->recall[coco_recall_row(r, at[3], at[4], at[0])];
+    size_t row = coco_precision_row(r, at[3], at[4], at[0]);
     return (tensor == PRECISION ? class->precision
                                 : class->scores)[row * p->n_recall + at[1]];
 }
 
 /*
- * Nested arrays over the axes T, R (not of recall), K, A, M: five deep.
+ * Nested arrays over those of the axes T, R, K, A, M from axis on.
  */
 /* NOLINTNEXTLINE(misc-no-recursion) */
 static void write_axes(struct json_out *out, const struct coco_result *r,
@@ -222,44 +220,104 @@ static void write_axes(struct json_out *out, const struct coco_result *r,
     const struct coco_protocol *p = r->protocol;
     const size_t size[5] = {p->n_iou, p->n_recall, r->index.n_classes,
                             p->n_areas, COCO_LIMITS};
-    size_t next = axis == 0 && tensor == RECALL ? 2 : axis + 1;
     out_open(out, '[');
     for (at[axis] = 0; at[axis] < size[axis] && !out->failed; at[axis]++) {
-        if (next < 5)
-            write_axes(out, r, tensor, next, at);
+        if (axis < 4)
+            write_axes(out, r, tensor, axis + 1, at);
         else
             out_number(out, tensor_value(r, tensor, at));
     }
     out_close(out, ']');
 }
 
-static void write_arrays(struct json_out *out, const struct coco_result *r)
+/* A tensor being written. */
+struct tensor_job {
+    const struct coco_result *r;
+    enum tensor tensor;
+};
+
+/* What it has at threshold t; recall has no axis R. */
+static void write_threshold(struct json_out *part, void *context, size_t t,
+                            size_t worker)
+{
+    const struct tensor_job *job = context;
+    size_t at[5] = {t};
+    (void)worker;
+    write_axes(part, job->r, job->tensor, job->tensor == RECALL ? 2 : 1, at);
+}
+
+/* How long the values of one threshold and recall may become. */
+static size_t tensor_bytes(const struct json_out *out,
+                           const struct coco_result *r)
+{
+    enum { UNDEFINED = sizeof("-1.0"), LISTS = 2 };
+    size_t bytes = out_values_max(out, LISTS, NUMBER_BYTES);
+    for (size_t k = 0; k < r->index.n_classes; k++) {
+        bytes += out_values_max(out, LISTS, 0);
+        for (size_t a = 0; a < r->protocol->n_areas; a++)
+            bytes += out_values_max(out, LISTS, 0) +
+                     out_values_max(out, COCO_LIMITS,
+                                    r->class[k].positives[a] ? NUMBER_BYTES
+                                                             : UNDEFINED);
+    }
+    return bytes;
+}
+
+static void write_tensor(struct json_out *out,
+                         const struct detection_report *rep, enum tensor tensor)
+{
+    const struct coco_result *r = &rep->result;
+    const struct coco_protocol *p = r->protocol;
+    size_t bytes = tensor_bytes(out, r), bytes_max[COCO_IOU_MAX];
+    for (size_t t = 0; t < p->n_iou; t++)
+        bytes_max[t] = tensor == RECALL ? bytes : bytes * p->n_recall;
+    out_open(out, '[');
+    out_parallel(out, p->n_iou, bytes_max, write_threshold,
+                 &(struct tensor_job){r, tensor}, rep->par);
+    out_close(out, ']');
+}
+
+static void write_arrays(struct json_out *out,
+                         const struct detection_report *rep)
 {
     static const char *const names[] = {"precision", "recall", "scores"};
     out_key(out, "arrays");
     out_open(out, '{');
     for (enum tensor tensor = PRECISION; tensor <= SCORES; tensor++) {
-        size_t at[5] = {0};
         out_key(out, names[tensor]);
-        write_axes(out, r, tensor, 0, at);
+        write_tensor(out, rep, tensor);
     }
     out_close(out, '}');
 }
 
+/* The outputs in the order of the answer, behind counts and warnings. */
+static const struct {
+    enum detection_output output;
+    void (*write)(struct json_out *out, const struct detection_report *rep);
+} members[] = {
+    {OUTPUT_PER_CLASS, write_classes},
+    {OUTPUT_PER_IMAGE, write_images},
+    {OUTPUT_CURVES, write_curves},
+    {OUTPUT_OPERATING_POINTS, write_operating_points},
+    {OUTPUT_CONFUSION, write_confusion},
+    {OUTPUT_ERRORS, write_errors},
+    {OUTPUT_CALIBRATION, write_calibration},
+    {OUTPUT_LRP, write_lrp},
+    {OUTPUT_SLICES, write_slices},
+    {OUTPUT_INTERVALS, write_intervals},
+    {OUTPUT_ARRAYS, write_arrays},
+};
+
 void detection_write(struct json_out *out, const struct detection_report *rep)
 {
-    unsigned outputs = rep->req->outputs;
     out_open(out, '{');
     write_protocol(out, &rep->req->protocol);
-    if (outputs & OUTPUT_SUMMARY)
+    if (rep->req->outputs & OUTPUT_SUMMARY)
         write_summary(out, rep);
     write_counts(out, rep);
     write_warnings(out, rep);
-    if (outputs & OUTPUT_PER_CLASS)
-        write_classes(out, rep);
-    if (outputs & OUTPUT_PER_IMAGE)
-        write_images(out, rep);
-    if (outputs & OUTPUT_ARRAYS)
-        write_arrays(out, &rep->result);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (rep->req->outputs & members[i].output)
+            members[i].write(out, rep);
     out_close(out, '}');
 }

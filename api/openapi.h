@@ -36,6 +36,7 @@ void openapi_fixed_parts(struct json_out *out);
 /* Members of components/schemas: of the rows, and of all else. */
 void openapi_operation_schemas(struct json_out *out);
 void openapi_fixed_schemas(struct json_out *out);
+void openapi_detection_schemas(struct json_out *out);
 
 /* Members of paths: each operation's own. */
 void openapi_operation_paths(struct json_out *out);

@@ -113,26 +113,6 @@ static const struct {
     {"AreaRanges", "{'type':'object','required':['all'],'maxProperties':16,"
                    "'properties':{'all':@Range},'additionalProperties':@Range,"
                    "'description':'Areas in square pixels, by name.'}"},
-    {"DetectionParameters",
-     "{'type':'object','additionalProperties':false,'required':[],"
-     "'properties':{'iou_type':{'enum':['bbox'],'default':'bbox'},"
-     "'iou_thresholds':{'$ref':'#/components/schemas/Fractions',"
-     "'maxItems':63,'description':'0.5 to 0.95 in steps of 0.05 unless "
-     "given.'},'recall_thresholds':{'$ref':'#/components/schemas/Fractions',"
-     "'description':'Rising; 0 to 1 in steps of 0.01 unless given.'},"
-     "'max_detections':{'type':'array','minItems':3,'maxItems':3,"
-     "'uniqueItems':true,'items':{'type':'integer','minimum':1,"
-     "'maximum':2147483647},'default':[1,10,100]},"
-     "'area_ranges':{'$ref':'#/components/schemas/AreaRanges',"
-     "'default':{'all':[0,1e10],'small':[0,1024],'medium':[1024,9216],"
-     "'large':[9216,1e10]}},'use_categories':{'type':'boolean',"
-     "'default':true},'summation':{'enum':['numpy1','numpy2'],"
-     "'default':'numpy1','description':'Which numpy to add up means as: "
-     "before 2.3, or since.'},'score_threshold':{'type':'number','default':0,"
-     "'description':'Of per_image.'},'per_image_iou':{'type':'number',"
-     "'minimum':0,'maximum':1,'default':0.5,'description':'Of per_image.'}}}"},
-    {"DetectionOutput",
-     "{'enum':['summary','per_class','per_image','arrays']}"},
     {"Detections", "{'oneOf':[{'type':'array','items':@Detection},"
                    "@DetectionColumns]}"},
     {"DetectionOutputs",
@@ -153,55 +133,6 @@ static const struct {
      "image_id, x, y, width, height, score, category_id.'}]},"
      "'parameters':@DetectionParameters,'outputs':@DetectionOutputs,"
      "'nonfinite':@NonFinite}}"},
-    {"Protocol",
-     "{'type':'object','required':['evaluator','hash'],"
-     "'properties':{'evaluator':@string,'iou_type':@string,"
-     "'iou_thresholds':{'type':'array','items':@number},"
-     "'recall_thresholds':{'type':'array','items':@number},"
-     "'max_detections':{'type':'array','items':@integer},"
-     "'area_ranges':@AreaRanges,'use_categories':@boolean,"
-     "'summation':@string,'score_threshold':@number,'per_image_iou':@number,"
-     "'hash':{'type':'string','pattern':'^sha256:[0-9a-f]{64}$'}}}"},
-    {"Summary",
-     "{'type':'object','description':'AP, AP50, AP75, AP_small, AR_100 and "
-     "so on; null where undefined.','additionalProperties':{'type':['number',"
-     "'null']}}"},
-    {"ClassScores",
-     "{'type':'object','required':['category_id','name','ground_truths',"
-     "'detections'],'properties':{'category_id':{'type':['integer','null']},"
-     "'name':{'type':['string','null']},'ground_truths':{'type':'integer',"
-     "'minimum':0},'detections':{'type':'integer','minimum':0}},"
-     "'additionalProperties':{'type':['number','null']}}"},
-    {"ImageScores",
-     "{'type':'object','required':['image_id','tp','fp','fn'],"
-     "'properties':{'image_id':@integer,'ground_truths':{'type':'integer',"
-     "'minimum':0},'detections':{'type':'integer','minimum':0},"
-     "'tp':{'type':'integer','minimum':0},'fp':{'type':'integer',"
-     "'minimum':0},'fn':{'type':'integer','minimum':0},"
-     "'ignored':{'type':'integer','minimum':0},'precision':{'type':['number',"
-     "'null']},'recall':{'type':['number','null']},'f1':{'type':['number',"
-     "'null']},'mean_iou':{'type':['number','null']},'AP':{'type':['number',"
-     "'null']}}}"},
-    {"Counts",
-     "{'type':'object','required':['images','annotations','crowd',"
-     "'detections','categories'],'properties':{'images':{'type':'integer',"
-     "'minimum':0},'annotations':{'type':'integer','minimum':0},"
-     "'crowd':{'type':'integer','minimum':0},'detections':{'type':'integer',"
-     "'minimum':0},'categories':{'type':'integer','minimum':0}}}"},
-    {"Warning",
-     "{'type':'object','required':['code','count','detail'],"
-     "'properties':{'code':@string,'count':{'type':'integer','minimum':0},"
-     "'detail':@string}}"},
-    {"DetectionAnswer",
-     "{'type':'object','required':['protocol','counts','warnings'],"
-     "'properties':{'protocol':@Protocol,'summary':@Summary,"
-     "'summary_array':{'type':'array','minItems':12,'maxItems':12,"
-     "'items':@number},'counts':@Counts,'warnings':{'type':'array',"
-     "'items':@Warning},'per_class':{'type':'array','items':@ClassScores},"
-     "'per_image':{'type':'array','items':@ImageScores},"
-     "'arrays':{'type':'object','required':['precision','recall','scores'],"
-     "'properties':{'precision':{'type':'array'},'recall':{'type':'array'},"
-     "'scores':{'type':'array'}}}}}"},
     {"OipError", "{'type':'object','required':['error'],"
                  "'properties':{'error':@string}}"},
     {"OipServer", "{'type':'object','required':['name','version','extensions'],"
@@ -280,6 +211,7 @@ void openapi_fixed_schemas(struct json_out *out)
         out_key(out, schemas[i].name);
         openapi_text(out, schemas[i].text);
     }
+    openapi_detection_schemas(out);
 }
 
 void openapi_fixed_parts(struct json_out *out)

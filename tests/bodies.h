@@ -6,6 +6,7 @@
 #include "api/npy.h"
 #include "api/sample.h"
 #include "core/ops.h"
+#include "tests/outputs.h"
 
 #include <string.h>
 
@@ -13,7 +14,7 @@ typedef void put_body(struct json_out *out);
 
 #define PART(name) \
     "\r\n--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
-#define OUTPUTS "[\"summary\",\"per_class\",\"per_image\",\"arrays\"]"
+#define OUTPUTS "[" EVERY_OUTPUT "]"
 
 /* The data set, with these texts around it. */
 static inline void put_sample(struct json_out *out, const char *before,
@@ -34,8 +35,8 @@ static inline void put_sample(struct json_out *out, const char *before,
 static inline void put_evaluate(struct json_out *out)
 {
     put_sample(out, "{\"ground_truth\":",
-               ",\"parameters\":{\"recall_thresholds\":[0,0.5,1]},\"outputs"
-               "\":" OUTPUTS ",\"detections\":",
+               ",\"parameters\":{\"recall_thresholds\":[0,0.5,1]," FEW_RESAMPLES
+               "},\"outputs\":" OUTPUTS ",\"detections\":",
                "}");
 }
 
@@ -48,7 +49,8 @@ static inline void put_summary(struct json_out *out)
 static inline void put_form(struct json_out *out)
 {
     put_sample(out, PART("ground_truth"), PART("detections"),
-               PART("outputs") OUTPUTS "\r\n--b--\r\n");
+               PART("parameters") "{" FEW_RESAMPLES "}" PART("outputs") OUTPUTS
+               "\r\n--b--\r\n");
 }
 
 static inline void put_table(struct json_out *out)

@@ -5,6 +5,8 @@
 #include "api/api.h"
 #include "api/error.h"
 
+#include "tests/outputs.h"
+
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,12 +41,12 @@ enum { PLENTY = 1 << 26, BODY_BYTES_MAX = 100000 };
 #define BODY "{" GROUND_TRUTH "," DETECTIONS "}"
 #define WITH(members) "{" GROUND_TRUTH "," DETECTIONS "," members "}"
 #define OUTPUTS(names) WITH("\"outputs\":[" names "]")
-#define ALL_OUTPUTS \
-    OUTPUTS("\"summary\",\"per_class\",\"per_image\",\"arrays\"")
+#define ALL_OUTPUTS OUTPUTS(EVERY_OUTPUT)
 /* A protocol of few thresholds needs little memory. */
-#define FEW(names)                                   \
-    WITH("\"parameters\":{\"iou_thresholds\":[0.5]," \
-         "\"recall_thresholds\":[0,0.5,1]},\"outputs\":[" names "]")
+#define FEW(names)                                        \
+    WITH("\"parameters\":{\"iou_thresholds\":[0.5],"      \
+         "\"recall_thresholds\":[0,0.5,1]," FEW_RESAMPLES \
+         "},\"outputs\":[" names "]")
 #define SEGM WITH("\"parameters\":{\"iou_type\":\"segm\"}")
 #define DETECTION(image, score)                              \
     "{" GROUND_TRUTH ",\"detections\":[{\"image_id\":" image \
@@ -273,7 +275,6 @@ static const struct {
     {422, "number-out-of-range", DETECTION("1", "1e999"), NULL, JSON, NULL},
     {422, "duplicate-image-id", TWICE, NULL, JSON, NULL},
     {422, "unknown-member", WITH("\"outptus\":[]"), NULL, JSON, NULL},
-    {501, "not-offered", OUTPUTS("\"curves\""), NULL, JSON, NULL},
     {501, "not-offered", SEGM, NULL, JSON, NULL},
 };
 
@@ -422,7 +423,7 @@ static const struct {
     {FEW("\"per_class\""), NULL, true},
     {FEW("\"per_image\""), NULL, true},
     {FEW("\"arrays\""), NULL, true},
-    {FEW("\"summary\",\"per_class\",\"per_image\",\"arrays\""), NULL, true},
+    {FEW(EVERY_OUTPUT), NULL, true},
 };
 
 static void any_budget_gives_an_answer_or_413(void **state)

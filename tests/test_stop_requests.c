@@ -12,6 +12,7 @@
 #include "api/npy.h"
 #include "tests/counting.h"
 #include "tests/operations.h"
+#include "tests/outputs.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -265,14 +266,16 @@ static void put_detections(struct json_out *out, uint64_t *state)
 
 #define PART(name) \
     "\r\n--b\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n"
-#define OUTPUTS "[\"summary\",\"per_class\",\"per_image\",\"arrays\"]"
+#define OUTPUTS "[" EVERY_OUTPUT "]"
+#define PARAMETERS "{" FEW_RESAMPLES "}"
 
 static void put_body(struct json_out *out)
 {
     uint64_t state = 5;
     out_format(out, "{\"ground_truth\":");
     put_ground_truth(out, &state);
-    out_format(out, ",\"outputs\":" OUTPUTS ",\"detections\":");
+    out_format(out, ",\"parameters\":" PARAMETERS ",\"outputs\":" OUTPUTS
+                    ",\"detections\":");
     put_detections(out, &state);
     out_format(out, "}");
 }
@@ -284,7 +287,8 @@ static void put_form(struct json_out *out)
     put_ground_truth(out, &state);
     out_format(out, PART("detections"));
     put_detections(out, &state);
-    out_format(out, PART("outputs") OUTPUTS "\r\n--b--\r\n");
+    out_format(out, PART("parameters") PARAMETERS PART("outputs") OUTPUTS
+               "\r\n--b--\r\n");
 }
 
 static void put_form_npy(struct json_out *out)

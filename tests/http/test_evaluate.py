@@ -8,11 +8,14 @@ from harness import (check, contains, each, equal, evaluate, main, post,
 import json
 import re
 
-ALL_OUTPUTS = ["summary", "per_class", "per_image", "arrays"]
+ALL_OUTPUTS = ["summary", "per_class", "per_image", "curves",
+               "operating_points", "confusion", "errors", "calibration",
+               "lrp", "slices", "intervals", "arrays"]
 IOU = [i * ((0.95 - 0.5) / 9) + 0.5 for i in range(9)] + [0.95]
 RECALL = [i * 0.01 for i in range(100)] + [1.0]
 AREAS = {"all": [0.0, 1e10], "small": [0.0, 1024.0],
          "medium": [1024.0, 9216.0], "large": [9216.0, 1e10]}
+COUNTS = {"1": [1, 1], "2-4": [2, 4], "5-9": [5, 9], "10+": [10, None]}
 
 # The zoo's precision over the recall thresholds, by IoU threshold, worked
 # out by hand.  cat, all areas: two objects.  Up to IoU 0.75 both are found,
@@ -52,26 +55,32 @@ ZOO_TEXT = """\
  Average Recall     (AR) @[ IoU=0.50:0.95 | area=medium | maxDets=100 ] = 0.100
  Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = 0.600
 """
-CLASS_TEXT = """
-category              truths   found        AP      AP50      AP75  AP_small \
-AP_medium  AP_large      AR_1     AR_10    AR_100  AR_small AR_medium  AR_large
-cat                        2       3     0.802     1.000     1.000     1.000 \
-        -     0.600     0.800     0.800     0.800     1.000         -     0.600
-dog                        1       2     0.100     1.000     0.000         - \
-    0.100         -     0.100     0.100     0.100         -     0.100         -
-bird                       0       0         -         -         -         - \
-        -         -         -         -         -         -         -         -
+CLASS_TEXT = """\
+per category
+category  truths  found     AP   AP50   AP75  AP_small  AP_medium  AP_large \
+  AR_1  AR_10  AR_100  AR_small  AR_medium  AR_large
+cat            2      3  0.802  1.000  1.000     1.000          -     0.600 \
+ 0.800  0.800   0.800     1.000          -     0.600
+dog            1      2  0.100  1.000  0.000         -      0.100         - \
+ 0.100  0.100   0.100         -      0.100         -
+bird           0      0      -      -      -         -          -         - \
+     -      -       -         -          -         -
 """
-IMAGE_TEXT = """
+IMAGE_TEXT = """\
 per image at IoU 0.5, score >= 0
-       image  truths   found    tp    fp    fn ignored precision    recall \
-       f1  mean IoU        AP
-           1       2       2     2     0     0       0     1.000     1.000 \
-    1.000     0.750     0.550
-           2       1       2     1     0     0       1     1.000     1.000 \
-    1.000     0.750     0.600
-           3       0       1     0     1     0       0     0.000         - \
-    0.000         -         -
+image  truths  found  tp  fp  fn  ignored  precision  recall     f1  mean IoU \
+    AP
+    1       2      2   2   0   0        0      1.000   1.000  1.000     0.750 \
+ 0.550
+    2       1      2   1   0   0        1      1.000   1.000  1.000     0.750 \
+ 0.600
+    3       0      1   0   1   0        0      0.000       -  0.000         - \
+     -
+
+suspects, score >= 0.5, most confident first
+1 missing_label, 0 wrong_label, 0 loose_label, 0 spurious_label
+image  kind           detection  annotation  IoU  score
+    3  missing_label          4           -    -  0.500
 """
 
 
@@ -130,14 +139,17 @@ def zoo_classes():
     same_bits(got["per_class"], want)
 
 
-def image_row(number, truths, found, tp, fp, fn, ignored, iou, ap):
+def image_row(number, truths, found, tp, fp, fn, ignored, iou, ap, matches,
+              suspects):
     """A row of per_image; ratios follow from the counts."""
     def ratio(a, b):
         return a / b if b else None
     return {"image_id": number, "ground_truths": truths, "detections": found,
             "tp": tp, "fp": fp, "fn": fn, "ignored": ignored,
             "precision": ratio(tp, tp + fp), "recall": ratio(tp, truths),
-            "f1": ratio(2 * tp, 2 * tp + fp + fn), "mean_iou": iou, "AP": ap}
+            "f1": ratio(2 * tp, 2 * tp + fp + fn), "mean_iou": iou, "AP": ap,
+            "matches": [dict(zip(("detection", "annotation_id", "iou"), m))
+                        for m in matches], "suspects": suspects}
 
 
 ONE_OF_TEN = DOG  # found at the first of ten IoU thresholds
@@ -150,9 +162,13 @@ def zoo_images():
     ap1 = mean(flat([[ALMOST] * 101] * 10, ONE_OF_TEN))
     ap2 = mean(flat(CAT_LARGE))
     same_bits(got["per_image"],
-              [image_row(1, 2, 2, 2, 0, 0, 0, 0.75, ap1),
-               image_row(2, 1, 2, 1, 0, 0, 1, 0.75, ap2),
-               image_row(3, 0, 1, 0, 1, 0, 0, None, None)])
+              [image_row(1, 2, 2, 2, 0, 0, 0, 0.75, ap1,
+                         [(0, 1, 1.0), (3, 2, 0.5)], []),
+               image_row(2, 1, 2, 1, 0, 0, 1, 0.75, ap2, [(1, 3, 0.75)], []),
+               image_row(3, 0, 1, 0, 1, 0, 0, None, None, [],
+                         [{"kind": "missing_label", "detection": 4,
+                           "annotation_id": None, "iou": None,
+                           "score": 0.5}])])
 
 
 @test("per_image_iou and score_threshold change the images, not the AP")
@@ -287,7 +303,7 @@ def text_tables():
     """After the lines, or alone."""
     for outputs, want in (
             (["summary", "per_class", "per_image"],
-             ZOO_TEXT + CLASS_TEXT + IMAGE_TEXT),
+             "\n".join([ZOO_TEXT, CLASS_TEXT, IMAGE_TEXT])),
             (["per_image"], IMAGE_TEXT), (["per_class"], CLASS_TEXT)):
         equal(post(server(), zoo(outputs=outputs), "text/plain").text(), want)
 
@@ -343,7 +359,8 @@ def protocol():
         "iou_thresholds": IOU, "recall_thresholds": RECALL,
         "max_detections": [1, 10, 100], "area_ranges": AREAS,
         "use_categories": True, "summation": "numpy1",
-        "score_threshold": 0.0, "per_image_iou": 0.5})
+        "score_threshold": 0.0, "per_image_iou": 0.5, "background_iou": 0.1,
+        "calibration_bins": 15, "count_ranges": COUNTS})
 
 
 def hash_of(parameters, make=one):
@@ -357,7 +374,8 @@ def hash_stable():
     full = {"iou_type": "bbox", "iou_thresholds": IOU, "area_ranges": AREAS,
             "recall_thresholds": RECALL, "max_detections": [1, 10, 100],
             "use_categories": True, "score_threshold": 0,
-            "per_image_iou": 0.5, "summation": "numpy1"}
+            "per_image_iou": 0.5, "summation": "numpy1", "background_iou": 0.1,
+            "calibration_bins": 15, "count_ranges": COUNTS}
     want = hash_of({})
     equal(hash_of({}), want)
     equal(hash_of({}, zoo), want)
@@ -366,6 +384,9 @@ def hash_stable():
     equal(hash_of({"max_detections": [100, 1, 10]}), want, "sorted limits")
     equal(hash_of({"area_ranges": {"all": [0, 5], "b": [1, 2]}}),
           hash_of({"area_ranges": {"all": [0, 5.0], "b": [1, 2e0]}}))
+    equal(hash_of({"curve_points": 9, "score_thresholds": [0.3],
+                   "suspect_score": 0.9, "intervals": {"seed": 4}}), want,
+          "what changes no number")
 
 
 CHANGES = [{"iou_thresholds": [0.5]}, {"recall_thresholds": [0, 1]},
@@ -374,12 +395,14 @@ CHANGES = [{"iou_thresholds": [0.5]}, {"recall_thresholds": [0, 1]},
            {"area_ranges": {"all": [0, 1e10]}},
            {"area_ranges": {**AREAS, "small": [0, 1025]}},
            {"use_categories": False}, {"summation": "numpy2"},
-           {"score_threshold": 0.1}, {"per_image_iou": 0.6}]
+           {"score_threshold": 0.1}, {"per_image_iou": 0.6},
+           {"background_iou": 0.2}, {"calibration_bins": 10},
+           {"count_ranges": {"all": [0, None]}}]
 
 
 @test("protocol.hash: each parameter changes it; each is echoed")
 def hash_differs():
-    """Eleven protocols, eleven hashes."""
+    """As many hashes as protocols."""
     hashes = {hash_of({})} | {hash_of(p) for p in CHANGES}
     equal(len(hashes), len(CHANGES) + 1)
     for parameters in CHANGES:

@@ -474,17 +474,6 @@ def long_names():
 # What this version does not have
 
 
-@each("output {0} is not offered yet", [
-    ("curves",), ("operating_points",), ("confusion",), ("errors",),
-    ("calibration",), ("intervals",)])
-def output_not_offered(name):
-    """501 that says what there is."""
-    body = full()
-    body["outputs"].append(name)
-    p = check_fault(body, "/outputs/2", "not-offered", 501)
-    contains(p["detail"], name, "per_class")
-
-
 @each("iou_type {0} is not offered yet", [("segm",), ("keypoints",)])
 def type_not_offered(name):
     """501."""

@@ -9,7 +9,9 @@ from harness import (check, contains, each, equal, evaluate, main, post,
 import copy
 import json
 
-ALL_OUTPUTS = ["summary", "per_class", "per_image", "arrays"]
+ALL_OUTPUTS = ["summary", "per_class", "per_image", "curves",
+               "operating_points", "confusion", "errors", "calibration",
+               "lrp", "slices", "intervals", "arrays"]
 
 
 def changed(change):
