@@ -166,8 +166,8 @@ THREADED := $(addprefix $(O)/tests/,test_budget test_clients \
 	test_handshakes test_log test_metrics test_pool test_pool_regions \
 	test_spares test_tls)
 # What asks one thing after the other shows nothing that these do not.
-UNTHREADED := cli config content deploy eval_outputs faults gate golden npy \
-	oip openapi readme service warnings
+UNTHREADED := analysis cli config content deploy eval_outputs faults gate golden \
+	npy oip openapi readme service warnings
 .PHONY: threaded
 threaded: $(O)/evald $(THREADED)
 run-threaded: threaded
