@@ -19,13 +19,6 @@ double page_f1(const struct coco_image *image)
     return twice / (twice + image->fp + image->fn);
 }
 
-bool page_is_missed(const struct page *p, uint32_t g)
-{
-    uint32_t found = p->rep->verdicts.found[g];
-    return found == COCO_UNKNOWN || coco_score_at(&p->rep->result, found) <
-                                        p->rep->req->protocol.score_threshold;
-}
-
 double page_confident(const struct page *p)
 {
     return fmax(p->rep->req->protocol.score_threshold,

@@ -32,9 +32,6 @@ const char *page_class(const struct page *p, size_t k, char id[PAGE_ID_BYTES]);
 /* 2 tp / (2 tp + fp + fn); NaN where nothing is found or to be found. */
 double page_f1(const struct coco_image *image);
 
-/* Whether no detection of score_threshold or more met ground truth g. */
-bool page_is_missed(const struct page *p, uint32_t g);
-
 /* The score from which on a detection is confident. */
 double page_confident(const struct page *p);
 

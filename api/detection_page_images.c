@@ -68,12 +68,12 @@ static void show_truths(const struct page *p, const struct coco_cell *cell,
 {
     const struct coco_result *r = &p->rep->result;
     for (uint32_t g = cell->gt; g < cell->gt + cell->n_gt; g++)
-        show(s, (struct shown){!p->rep->verdicts.counts[g] ? IGNORED
-                               : page_is_missed(p, g)      ? MISSED
-                                                           : FOUND,
-                               cell->category,
-                               r->gt->box + 4 * (size_t)r->index.gt[g],
-                               (double)NAN});
+        show(s, (struct shown){
+                    !p->rep->verdicts.counts[g]               ? IGNORED
+                    : coco_is_missed(r, &p->rep->verdicts, g) ? MISSED
+                                                              : FOUND,
+                    cell->category, r->gt->box + 4 * (size_t)r->index.gt[g],
+                    (double)NAN});
 }
 
 /* Shows hits, and offers false positives by score. */

@@ -16,14 +16,6 @@ static const enum suspicion of_kind[COCO_FALSE_KINDS] = {
     [COCO_BACKGROUND] = MISSING_LABEL,
 };
 
-/* Whether what counts at score_threshold leaves a ground truth unmet. */
-static bool is_missed(const struct detection_report *rep, uint32_t g)
-{
-    uint32_t found = rep->verdicts.found[g];
-    return found == COCO_UNKNOWN || !(coco_score_at(&rep->result, found) >=
-                                      rep->req->protocol.score_threshold);
-}
-
 static enum suspicion of_detection(const struct detection_report *rep,
                                    uint32_t d)
 {
@@ -32,7 +24,8 @@ static enum suspicion of_detection(const struct detection_report *rep,
     if (v->kind[d] >= COCO_FALSE_KINDS ||
         !(coco_score_at(&rep->result, d) >= rep->req->options.suspect_score))
         return SUSPICIONS;
-    bool missed = truth == COCO_UNKNOWN || is_missed(rep, truth);
+    bool missed =
+        truth == COCO_UNKNOWN || coco_is_missed(&rep->result, v, truth);
     return missed ? of_kind[v->kind[d]] : SUSPICIONS;
 }
 
@@ -41,7 +34,7 @@ static bool is_spurious(const struct detection_report *rep, uint32_t g)
     const struct coco_protocol *p = &rep->req->protocol;
     const struct coco_verdicts *v = &rep->verdicts;
     return v->counts[g] && v->overlap[g] < p->background_iou &&
-           is_missed(rep, g);
+           coco_is_missed(&rep->result, v, g);
 }
 
 void detection_suspects(const struct detection_report *rep, size_t image,

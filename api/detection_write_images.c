@@ -2,11 +2,6 @@
 #include "api/detection_suspects.h"
 #include "api/detection_write.h"
 
-static bool is_shown(const struct coco_result *r, uint32_t place)
-{
-    return coco_score_at(r, place) >= r->protocol->score_threshold;
-}
-
 static int64_t annotation_id(const struct coco_result *r, uint32_t truth)
 {
     return r->gt->id[r->index.gt[truth]];
@@ -19,7 +14,7 @@ static void write_cell_matches(struct json_out *out,
     const struct coco_result *r = &rep->result;
     const struct coco_verdicts *v = &rep->verdicts;
     for (uint32_t d = cell->dt; d < cell->dt + cell->n_dt; d++) {
-        if (v->kind[d] != COCO_TRUE_POSITIVE || !is_shown(r, d))
+        if (v->kind[d] != COCO_TRUE_POSITIVE || !coco_is_shown(r, d))
             continue;
         out_open(out, '{');
         out_member_integer(out, "detection", r->index.dt[d]);

@@ -13,11 +13,6 @@ struct job {
     uint32_t *row, *spare_row;
 };
 
-static bool is_shown(const struct job *job, uint32_t place)
-{
-    return coco_score_at(job->r, place) >= job->r->protocol->score_threshold;
-}
-
 /* False positives of a class, whatever they stand for. */
 static void count_false(void *context, size_t k, size_t worker)
 {
@@ -29,15 +24,15 @@ static void count_false(void *context, size_t k, size_t worker)
          (end = stop_reach(job->r->stop, i, class[k + 1])) > i;)
         for (; i < end; i++)
             n += job->v->kind[i] < COCO_FALSE_KINDS &&
-                 is_shown(job, (uint32_t)i);
+                 coco_is_shown(job->r, (uint32_t)i);
     job->unmatched[k] = n;
 }
 
 /* The class that was found in place of ground truth g of class k. */
 static uint32_t found_for(const struct job *job, uint32_t g, uint32_t k)
 {
-    uint32_t found = job->v->found[g], other = job->v->confused[g];
-    if (found != COCO_UNKNOWN && is_shown(job, found))
+    uint32_t other = job->v->confused[g];
+    if (!coco_is_missed(job->r, job->v, g))
         return k;
     if (other == COCO_UNKNOWN)
         return (uint32_t)job->r->index.n_classes;

@@ -49,12 +49,6 @@ static struct coco_box box_of(const struct coco_result *r, uint32_t place)
     return coco_corners(r->dt->box + 4 * (size_t)r->index.dt[place]);
 }
 
-/* Whether it counts at score_threshold; limits and range are not asked. */
-static bool is_shown(const struct coco_result *r, uint32_t place)
-{
-    return coco_score_at(r, place) >= r->protocol->score_threshold;
-}
-
 static const struct coco_cell *cell_at(const struct job *job, uint32_t c)
 {
     return &job->r->index.cell[job->by->cell[c]];
@@ -96,12 +90,10 @@ static void load_truths(const struct job *job, const struct coco_cell *cell,
 {
     const struct coco_result *r = job->r;
     for (uint32_t g = cell->gt; g < cell->gt + cell->n_gt; g++) {
-        uint32_t found = job->v->found[g];
         if (job->v->counts[g])
             s->truth[s->n_truth++] = (struct truth){
                 coco_corners(r->gt->box + 4 * (size_t)r->index.gt[g]),
-                cell->category, g,
-                found == COCO_UNKNOWN || !is_shown(r, found)};
+                cell->category, g, coco_is_missed(r, job->v, g)};
     }
 }
 
@@ -116,7 +108,7 @@ static struct overlaps overlap_all(const struct job *job, struct scratch *s,
 {
     struct overlaps o = {{-1, COCO_UNKNOWN}, {-1, COCO_UNKNOWN}, false};
     struct coco_box box = box_of(job->r, place);
-    bool shown = is_shown(job->r, place);
+    bool shown = coco_is_shown(job->r, place);
     for (size_t i = 0; i < s->n_truth; i++) {
         const struct truth *t = &s->truth[i];
         double iou = coco_iou(&box, &t->box, false);

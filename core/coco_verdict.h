@@ -89,6 +89,20 @@ __attribute__((always_inline)) static inline void coco_look_ahead(
 double coco_match_iou(const struct coco_result *r,
                       const struct coco_verdicts *v, uint32_t place);
 
+/* Whether the detection at a place counts at score_threshold. */
+static inline bool coco_is_shown(const struct coco_result *r, uint32_t place)
+{
+    return coco_score_at(r, place) >= r->protocol->score_threshold;
+}
+
+/* Whether nothing that counts there has met the ground truth at a place. */
+static inline bool coco_is_missed(const struct coco_result *r,
+                                  const struct coco_verdicts *v, uint32_t truth)
+{
+    uint32_t found = v->found[truth];
+    return found == COCO_UNKNOWN || !coco_is_shown(r, found);
+}
+
 /* One image at score_threshold. */
 struct coco_image {
     uint32_t positives;  /* ground truths that count */
