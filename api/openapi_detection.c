@@ -79,7 +79,7 @@ static const struct {
      "{'type':'object','required':['category_id','name','ground_truths',"
      "'detections'],'properties':{'category_id':@NullableInteger,"
      "'name':@NullableString,'ground_truths':@Count,'detections':@Count},"
-     "'additionalProperties':{'type':['number','null','string']}}"},
+     "'additionalProperties':@NullableNumber}"},
     {"Match",
      "{'type':'object','required':['detection','annotation_id','iou'],"
      "'properties':{'detection':{'type':'integer','minimum':0,"
