@@ -147,6 +147,7 @@ def no_descriptors():
     base = Baseline(d)
     _, hard = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)
     asking = dial(admin(d))
+    equal(ask_on(asking), 200, "the administrator, who is let in before")
     resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE,
                      (base.fds + 11, hard))
     kept = [dial(d) for _ in range(60)]
