@@ -23,6 +23,7 @@ enum {
     ENDING_MS_MAX = 2000, /* for clients to be told that it is over */
     STEP_MS_MIN = 500,    /* for loops that have nobody left to end */
     WHY_BYTES = 512,
+    LARGE_BYTES = 1 << 18,
 };
 
 /* A loop and, but for the first, its thread. */
@@ -256,10 +257,15 @@ static void raise_handles(const struct settings *s)
  * heap for each thread it would stay in the worker's, out of others' reach,
  * and malloc_trim does not give back the top of such heaps.  Large memory is
  * kept in spares, small memory in each thread's cache: the lock is rare.
+ *
+ * What is large always comes from the system and goes back there.  glibc would
+ * soon take up to 32 MiB from the heap instead, where one small block above it
+ * keeps all of it: resident, but in nobody's budget.
  */
 static void share_heap(void)
 {
     mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 }
 
 static int start(struct daemon *d)
