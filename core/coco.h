@@ -140,6 +140,9 @@ int coco_index(struct coco_index *ix, const struct coco_ground_truth *gt,
                struct arena *mem, const struct parallel *par)
     __attribute__((warn_unused_result));
 
+/* The row of id among n ascending ones, or COCO_UNKNOWN. */
+uint32_t coco_row_of(int64_t id, const int64_t *ids, size_t n);
+
 /*
  * What became of a detection.  It needs a match row only when it overlaps some
  * ground truth enough for the lowest threshold; otherwise it is a false

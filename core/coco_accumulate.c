@@ -1,21 +1,35 @@
-/* From matches to precision, recall and scores, a category at a time. */
+/*
+ * From matches to precision, recall and scores, a category at a time, in two
+ * stages: sorting, and curves from what is sorted.
+ */
 #include "core/coco_curve.h"
 #include "core/key_sort.h"
 
 #include <string.h>
 
-struct scratch {
-    uint64_t *key; /* of the largest category */
+/* To sort the largest category. */
+struct sorter {
+    uint64_t *key;
     uint32_t *row, *spare_row;
-    uint32_t *reached; /* one per recall threshold */
-    struct coco_curve curve;
 };
 
 _Static_assert(sizeof(struct coco_sorted) >= sizeof(uint64_t),
                "sorted is lent as room for keys");
 
+struct sorting {
+    const struct coco_result *r;
+    struct coco_matches *out;
+    struct sorter *sorter; /* one per worker */
+};
+
+struct scratch {
+    uint32_t *reached; /* one per recall threshold */
+    struct coco_curve curve;
+};
+
 struct job {
     struct coco_result *r;
+    const struct coco_ranked *ranked;
     struct scratch *scratch; /* one per worker */
 };
 
@@ -25,9 +39,9 @@ struct job {
  */
 static void sort_class(void *context, size_t k, size_t worker)
 {
-    struct job *job = context;
-    struct coco_matches *m = &job->r->matches;
-    struct scratch *s = &job->scratch[worker];
+    const struct sorting *job = context;
+    struct coco_matches *m = job->out;
+    struct sorter *s = &job->sorter[worker];
     uint32_t n = 0;
     const uint32_t *class = job->r->index.class_dt;
     for (size_t i = class[k], end;
@@ -63,12 +77,11 @@ static void fill_block(struct job *job, size_t k, size_t a, size_t limit,
 {
     const struct coco_result *r = job->r;
     const struct coco_protocol *p = r->protocol;
-    const struct coco_matches *m = &r->matches;
-    const struct coco_sorted *sorted = m->sorted + r->index.class_dt[k];
+    const struct coco_sorted *sorted = job->ranked[k].at;
     struct coco_class *class = &r->class[k];
     s->curve.positives = class->positives[a];
-    coco_curve_fill(&s->curve, m, sorted, m->class_sorted[k], a, (uint8_t)limit,
-                    p->n_iou, job->r->stop);
+    coco_curve_fill(&s->curve, &r->matches, sorted, job->ranked[k].n, a,
+                    (uint8_t)limit, p->n_iou, r->stop);
     if (is_stopped(job->r->stop))
         return;
     for (size_t t = 0; t < p->n_iou; t++) {
@@ -101,27 +114,12 @@ static void fill_area(void *context, size_t item, size_t worker)
         fill_block(job, k, a, limit, &job->scratch[worker]);
 }
 
-/* Ground truths of category k that count in each area range. */
-static void count_positives(const struct coco_result *r, size_t k,
-                            struct coco_class *class)
-{
-    const struct coco_protocol *p = r->protocol;
-    const struct coco_index *ix = &r->index;
-    for (size_t i = ix->class_gt[k], end;
-         (end = stop_reach(r->stop, i, ix->class_gt[k + 1])) > i;)
-        for (; i < end; i++)
-            for (size_t a = 0; a < p->n_areas; a++)
-                class->positives[a] += coco_counts(r, (uint32_t)i, a);
-}
-
 /* Room for the curves of category k, unless no area range has any. */
 static int make_class(struct coco_result *r, size_t k, bool scores,
                       struct arena *mem)
 {
     const struct coco_protocol *p = r->protocol;
     struct coco_class *class = &r->class[k];
-    count_positives(r, k, class);
-    class->n_dt = r->index.class_dt[k + 1] - r->index.class_dt[k];
     uint32_t any = 0;
     for (size_t a = 0; a < p->n_areas; a++)
         any |= class->positives[a];
@@ -141,19 +139,14 @@ static int make_scratch(struct job *job, bool scores, size_t workers,
 {
     const struct coco_result *r = job->r;
     const struct coco_protocol *p = r->protocol;
-    size_t n_dt = 0, positives = 0;
-    for (size_t k = 0; k < r->index.n_classes; k++) {
-        n_dt = r->class[k].n_dt > n_dt ? r->class[k].n_dt : n_dt;
+    size_t positives = 0;
+    for (size_t k = 0; k < r->index.n_classes; k++)
         for (size_t a = 0; a < p->n_areas; a++)
             if (r->class[k].positives[a] > positives)
                 positives = r->class[k].positives[a];
-    }
     job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
     for (size_t w = 0; w < workers && !mem->failed; w++) {
         struct scratch *s = &job->scratch[w];
-        s->key = arena_alloc(mem, n_dt, sizeof(*s->key));
-        s->row = arena_alloc(mem, n_dt, sizeof(*s->row));
-        s->spare_row = arena_alloc(mem, n_dt, sizeof(*s->spare_row));
         s->reached = arena_alloc(mem, p->n_recall, sizeof(*s->reached));
         if (coco_curve_alloc(&s->curve, p->n_iou, positives, scores, mem))
             return -1;
@@ -161,31 +154,61 @@ static int make_scratch(struct job *job, bool scores, size_t workers,
     return mem->failed ? -1 : 0;
 }
 
-int coco_accumulate(struct coco_result *r, struct coco_wanted wanted,
-                    struct arena *mem, const struct parallel *par)
+int coco_curves(struct coco_result *r, const struct coco_ranked *ranked,
+                struct coco_wanted wanted, struct arena *mem,
+                const struct parallel *par)
 {
-    bool scores = wanted.scores;
     size_t n = r->index.n_classes;
-    struct coco_matches *m = &r->matches;
-    struct job job = {.r = r};
+    struct job job = {.r = r, .ranked = ranked};
     size_t values = n * r->protocol->n_iou * r->protocol->n_recall;
-    m->sorted = arena_alloc(mem, r->index.n_dt, sizeof(*m->sorted));
-    m->class_sorted = arena_alloc(mem, n, sizeof(*m->class_sorted));
-    r->class = arena_zero(mem, n, sizeof(*r->class));
+    r->stop = par->stop;
     r->values = arena_alloc(mem, values, sizeof(*r->values));
     if (mem->failed)
         return -1;
     choose_slots(r, wanted.limits);
     for (size_t k = 0; k < n; k++)
-        if (make_class(r, k, scores, mem))
+        if (make_class(r, k, wanted.scores, mem))
             return -1;
     struct arena_mark mark = arena_mark(mem);
-    if (make_scratch(&job, scores, par->width, mem))
-        return -1;
-    par->run(par, n, sort_class, &job);
-    if (parallel_stopped(par))
+    if (make_scratch(&job, wanted.scores, par->width, mem))
         return -1;
     par->run(par, n * r->protocol->n_areas, fill_area, &job);
+    if (parallel_stopped(par))
+        return -1;
+    arena_release(mem, mark);
+    return 0;
+}
+
+static int make_sorters(struct sorting *job, size_t workers, struct arena *mem)
+{
+    const struct coco_index *ix = &job->r->index;
+    size_t n = 0;
+    for (size_t k = 0; k < ix->n_classes; k++)
+        if (ix->class_dt[k + 1] - ix->class_dt[k] > n)
+            n = ix->class_dt[k + 1] - ix->class_dt[k];
+    job->sorter = arena_alloc(mem, workers, sizeof(*job->sorter));
+    for (size_t w = 0; w < workers && !mem->failed; w++)
+        job->sorter[w] = (struct sorter){
+            .key = arena_alloc(mem, n, sizeof(uint64_t)),
+            .row = arena_alloc(mem, n, sizeof(uint32_t)),
+            .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+        };
+    return mem->failed ? -1 : 0;
+}
+
+/* Fills sorted, class_sorted and cut of the matches. */
+static int sort_classes(struct coco_result *r, struct arena *mem,
+                        const struct parallel *par)
+{
+    struct coco_matches *m = &r->matches;
+    struct sorting job = {.r = r, .out = m};
+    size_t n = r->index.n_classes;
+    m->sorted = arena_alloc(mem, r->index.n_dt, sizeof(*m->sorted));
+    m->class_sorted = arena_alloc(mem, n, sizeof(*m->class_sorted));
+    struct arena_mark mark = arena_mark(mem);
+    if (mem->failed || make_sorters(&job, par->width, mem))
+        return -1;
+    par->run(par, n, sort_class, &job);
     if (parallel_stopped(par))
         return -1;
     arena_release(mem, mark);
@@ -193,4 +216,37 @@ int coco_accumulate(struct coco_result *r, struct coco_wanted wanted,
     for (size_t k = 0; k < n; k++)
         m->cut -= m->class_sorted[k];
     return 0;
+}
+
+/* Ground truths of category k that count in each area range. */
+static void count_positives(const struct coco_result *r, size_t k,
+                            struct coco_class *class)
+{
+    const struct coco_protocol *p = r->protocol;
+    const struct coco_index *ix = &r->index;
+    for (size_t i = ix->class_gt[k], end;
+         (end = stop_reach(r->stop, i, ix->class_gt[k + 1])) > i;)
+        for (; i < end; i++)
+            for (size_t a = 0; a < p->n_areas; a++)
+                class->positives[a] += coco_counts(r, (uint32_t)i, a);
+}
+
+int coco_accumulate(struct coco_result *r, struct coco_wanted wanted,
+                    struct arena *mem, const struct parallel *par)
+{
+    const struct coco_matches *m = &r->matches;
+    const struct coco_index *ix = &r->index;
+    r->stop = par->stop;
+    r->class = arena_zero(mem, ix->n_classes, sizeof(*r->class));
+    struct coco_ranked *ranked =
+        arena_alloc(mem, ix->n_classes, sizeof(*ranked));
+    if (mem->failed || sort_classes(r, mem, par))
+        return -1;
+    for (size_t k = 0; k < ix->n_classes; k++) {
+        count_positives(r, k, &r->class[k]);
+        r->class[k].n_dt = ix->class_dt[k + 1] - ix->class_dt[k];
+        ranked[k] = (struct coco_ranked){m->sorted + ix->class_dt[k],
+                                         m->class_sorted[k]};
+    }
+    return coco_curves(r, ranked, wanted, mem, par);
 }

@@ -61,4 +61,21 @@ void coco_curve_sample(struct coco_curve *c, size_t t,
                        const struct coco_protocol *p, double *precision,
                        uint32_t *mark);
 
+/* The detections of a class that are in use, best score first. */
+struct coco_ranked {
+    const struct coco_sorted *at;
+    size_t n;
+};
+
+/*
+ * The second stage of coco_accumulate, from n_classes of these: fills all that
+ * r->class has but positives and n_dt, which are there already, n_slots, slot
+ * and values.  Of r it reads protocol, index.n_classes, and rows and rank of
+ * the matches; with wanted.scores also index.dt and dt.  -1 when the arena is
+ * spent, or when stopped.
+ */
+int coco_curves(struct coco_result *r, const struct coco_ranked *ranked,
+                struct coco_wanted wanted, struct arena *mem,
+                const struct parallel *par) __attribute__((warn_unused_result));
+
 #endif

@@ -51,8 +51,7 @@ static int64_t *distinct(const int64_t *ids, size_t n, size_t *n_out,
     return out;
 }
 
-/* The row of id among n ascending ones, or COCO_UNKNOWN. */
-static uint32_t row_of(int64_t id, const int64_t *ids, size_t n)
+uint32_t coco_row_of(int64_t id, const int64_t *ids, size_t n)
 {
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -81,7 +80,7 @@ static void look_up(void *context, size_t item, size_t worker)
     for (size_t i = from; i < to && i < l->n; i++)
         l->row[i] = i > from && l->id[i] == l->id[i - 1]
                         ? l->row[i - 1]
-                        : row_of(l->id[i], l->ids, l->n_ids);
+                        : coco_row_of(l->id[i], l->ids, l->n_ids);
 }
 
 static uint32_t *rows_of(const int64_t *id, size_t n, const int64_t *ids,

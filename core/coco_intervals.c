@@ -3,12 +3,18 @@
 #include "core/key_sort.h"
 #include "core/random.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
+enum { RUNS = 2 }; /* that are compared, at most */
+
+/* In place of a number that is not defined; less than all that are. */
+static const double undefined = -2;
+
 /* What one worker needs. */
 struct scratch {
-    struct coco_take *take;
+    struct coco_take *take[RUNS];
     uint32_t *weight; /* per image */
     /* One per resample: */
     uint64_t *key, *spare_key;
@@ -16,14 +22,16 @@ struct scratch {
 };
 
 struct job {
-    const struct coco_result *r;
-    const struct coco_replay *replay;
+    const struct coco_result *r; /* of the first run */
+    const struct coco_replay *const *replay;
+    size_t n_runs;
     const struct coco_bootstrap *how;
     size_t n_numbers;
     struct coco_number number[COCO_VALUES_MAX]; /* the first is AP */
     double *value; /* [n_numbers + n_classes][resamples] */
     struct coco_interval *out;
     struct scratch *scratch;
+    const atomic_bool *stop;
 };
 
 /* How often each of n images is drawn in n draws. */
@@ -36,21 +44,37 @@ static void draw(uint32_t *weight, size_t n, uint64_t state,
             weight[random_below(&state, (uint32_t)n)]++;
 }
 
+/* What is asked about: the number, or by how much it is more in the second. */
+static double asked(const struct job *job,
+                    const struct coco_result *const *played, size_t number,
+                    size_t k)
+{
+    double value = 0;
+    for (size_t i = 0; i < job->n_runs; i++) {
+        double here = coco_value(played[i], &job->number[number], k);
+        if (here < 0)
+            return undefined;
+        value = here - value;
+    }
+    return value;
+}
+
 static void score_resample(void *context, size_t item, size_t worker)
 {
     const struct job *job = context;
     const struct scratch *s = &job->scratch[worker];
     const struct coco_index *ix = &job->r->index;
+    const struct coco_result *played[RUNS];
     size_t resamples = job->how->resamples;
     double *value = job->value + item;
     draw(s->weight, ix->n_images, random_stream(job->how->seed, item),
-         job->r->stop);
-    const struct coco_result *played =
-        coco_replay_play(job->replay, s->weight, s->take);
+         job->stop);
+    for (size_t i = 0; i < job->n_runs; i++)
+        played[i] = coco_replay_play(job->replay[i], s->weight, s->take[i]);
     for (size_t i = 0; i < job->n_numbers; i++, value += resamples)
-        *value = coco_value(played, &job->number[i], COCO_ALL_CLASSES);
+        *value = asked(job, played, i, COCO_ALL_CLASSES);
     for (size_t k = 0; k < ix->n_classes; k++, value += resamples)
-        *value = coco_value(played, &job->number[0], k);
+        *value = asked(job, played, 0, k);
 }
 
 /* Of n > 0 values, those of rows from the highest down; as numpy has it. */
@@ -76,7 +100,7 @@ static double deviation(const double *value, const uint32_t *row, size_t n)
     return sqrt(squares / (double)(n - 1));
 }
 
-/* Undefined ones are -1, so they are the last. */
+/* Undefined ones are the last. */
 static void find_interval(void *context, size_t item, size_t worker)
 {
     const struct job *job = context;
@@ -87,11 +111,10 @@ static void find_interval(void *context, size_t item, size_t worker)
     for (uint32_t i = 0; i < resamples; i++) {
         s->key[i] = score_key(value[i]);
         s->row[i] = i;
-        n += value[i] >= 0;
+        n += value[i] > undefined;
     }
-    key_sort(resamples, s->key, s->row, s->spare_key, s->spare_row,
-             job->r->stop);
-    if (is_stopped(job->r->stop))
+    key_sort(resamples, s->key, s->row, s->spare_key, s->spare_row, job->stop);
+    if (is_stopped(job->stop))
         return;
     out.defined = n;
     if (n > 0) {
@@ -107,16 +130,40 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
 {
     size_t n = job->how->resamples, n_images = job->r->index.n_images;
     job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
-    for (size_t w = 0; w < workers && !mem->failed; w++)
+    for (size_t w = 0; w < workers && !mem->failed; w++) {
         job->scratch[w] = (struct scratch){
-            .take = coco_take_new(job->replay, mem),
             .weight = arena_alloc(mem, n_images, sizeof(uint32_t)),
             .key = arena_alloc(mem, n, sizeof(uint64_t)),
             .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
             .row = arena_alloc(mem, n, sizeof(uint32_t)),
             .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
         };
+        for (size_t i = 0; i < job->n_runs && !mem->failed; i++)
+            job->scratch[w].take[i] = coco_take_new(job->replay[i], mem);
+    }
     return mem->failed ? -1 : 0;
+}
+
+/* Of one run, or of what the second has more than the first. */
+static int find_intervals(struct job *job, struct arena *mem,
+                          const struct parallel *par)
+{
+    struct arena_mark mark = arena_mark(mem);
+    job->stop = par->stop;
+    job->n_numbers = coco_number_count(job->r->protocol);
+    for (size_t i = 0; i < job->n_numbers; i++)
+        job->number[i] = coco_number(job->r->protocol, i);
+    size_t rows = job->n_numbers + job->r->index.n_classes;
+    job->value =
+        arena_alloc(mem, rows, job->how->resamples * sizeof(*job->value));
+    if (make_scratch(job, par->width, mem))
+        return -1;
+    par->run(par, job->how->resamples, score_resample, job);
+    if (parallel_stopped(par))
+        return -1;
+    par->run(par, rows, find_interval, job);
+    arena_release(mem, mark);
+    return parallel_stopped(par) ? -1 : 0;
 }
 
 int coco_intervals(const struct coco_result *r,
@@ -124,19 +171,20 @@ int coco_intervals(const struct coco_result *r,
                    const struct coco_bootstrap *how, struct coco_interval *out,
                    struct arena *mem, const struct parallel *par)
 {
-    struct arena_mark mark = arena_mark(mem);
-    struct job job = {.r = r, .replay = replay, .how = how, .out = out};
-    job.n_numbers = coco_number_count(r->protocol);
-    for (size_t i = 0; i < job.n_numbers; i++)
-        job.number[i] = coco_number(r->protocol, i);
-    size_t rows = job.n_numbers + r->index.n_classes;
-    job.value = arena_alloc(mem, rows, how->resamples * sizeof(*job.value));
-    if (make_scratch(&job, par->width, mem))
-        return -1;
-    par->run(par, how->resamples, score_resample, &job);
-    if (parallel_stopped(par))
-        return -1;
-    par->run(par, rows, find_interval, &job);
-    arena_release(mem, mark);
-    return parallel_stopped(par) ? -1 : 0;
+    struct job job = {
+        .r = r, .replay = &replay, .n_runs = 1, .how = how, .out = out};
+    return find_intervals(&job, mem, par);
+}
+
+int coco_paired_intervals(const struct coco_result *const r[2],
+                          const struct coco_replay *const replay[2],
+                          const struct coco_bootstrap *how,
+                          struct coco_interval *out, struct arena *mem,
+                          const struct parallel *par)
+{
+    assert(r[0]->index.n_images == r[1]->index.n_images &&
+           r[0]->index.n_classes == r[1]->index.n_classes);
+    struct job job = {
+        .r = r[0], .replay = replay, .n_runs = RUNS, .how = how, .out = out};
+    return find_intervals(&job, mem, par);
 }

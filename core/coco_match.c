@@ -12,7 +12,7 @@
  * change the bits.
  */
 #include "core/coco_box.h"
-#include "core/coco_mask.h"
+#include "core/coco_mark.h"
 #include "core/key_sort.h"
 
 #include <math.h>
@@ -46,16 +46,6 @@ struct job {
     struct scratch *scratch; /* one per worker */
 };
 
-/* Bit a: the area is outside range a. */
-static uint16_t outside(const struct coco_protocol *p, double area)
-{
-    uint16_t bits = 0;
-    for (size_t a = 0; a < p->n_areas; a++)
-        if (area < p->area[a].lo || area > p->area[a].hi)
-            bits |= (uint16_t)(1u << a);
-    return bits;
-}
-
 /* Puts the cell's detections in score order and marks them as unmatched. */
 static uint32_t mark_detections(const struct job *job,
                                 const struct coco_cell *cell, struct scratch *s)
@@ -72,16 +62,9 @@ static uint32_t mark_detections(const struct job *job,
         }
     key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row,
              job->in->stop);
-    uint8_t limit = 0;
     for (uint32_t i = 0; i < cell->n_dt && !is_stopped(job->in->stop); i++) {
-        while (limit < COCO_LIMITS && i >= p->max_detections[limit])
-            limit++;
-        const double *xywh = in->dt->box + 4 * (size_t)s->row[i];
         row[i] = s->row[i];
-        mark[i] = (struct coco_mark){
-            .outside = outside(p, xywh[2] * xywh[3]),
-            .limit = limit,
-        };
+        mark[i] = coco_mark_of(p, i, in->dt->box + 4 * (size_t)row[i]);
     }
     if (job->out->truth)
         memset(job->out->truth + cell->dt, 0xff, /* COCO_UNKNOWN */
@@ -102,7 +85,7 @@ static void load_ground_truths(const struct job *job,
             s->crowd[i] = in->gt->crowd[row];
             s->ignored[i] = s->crowd[i]
                                 ? UINT16_MAX
-                                : outside(in->protocol, in->gt->area[row]);
+                                : coco_outside(in->protocol, in->gt->area[row]);
         }
     memset(s->taken, 0, in->protocol->n_areas * cell->n_gt * sizeof(*s->taken));
 }
@@ -234,13 +217,9 @@ static void set_thresholds(struct job *job, const struct coco_protocol *p)
     struct coco_matches *out = job->out;
     double raw[COCO_IOU_MAX + 1];
     memcpy(raw, p->iou, p->n_iou * sizeof(*raw));
-    size_t n = p->n_iou;
-    out->per_image = 0;
-    while (out->per_image < n && raw[out->per_image] != p->per_image_iou)
-        out->per_image++;
-    if (out->per_image == n)
-        raw[n++] = p->per_image_iou;
-    out->n_thresholds = n;
+    raw[p->n_iou] = p->per_image_iou;
+    coco_matches_shape(out, p);
+    size_t n = out->n_thresholds;
     job->all = UINT64_MAX >> (64 - n);
     job->lowest = 1;
     for (size_t t = 0; t < n; t++) {
@@ -279,14 +258,11 @@ static void pack_rows(struct coco_matches *m, size_t n, struct arena *mem)
 {
     uint32_t row = 0;
     for (size_t place = 0; place < n; place++) {
-        struct coco_rank *rank = &m->rank[place / 64];
-        if (place % 64 == 0)
-            *rank = (struct coco_rank){.before = row};
-        if (!m->mark[place].overlaps)
-            continue;
-        rank->overlaps |= UINT64_C(1) << place % 64;
-        memmove(m->rows + row++ * m->row_bytes, m->rows + place * m->row_bytes,
-                m->row_bytes);
+        bool overlaps = m->mark[place].overlaps;
+        if (overlaps)
+            memmove(m->rows + row * m->row_bytes,
+                    m->rows + place * m->row_bytes, m->row_bytes);
+        row = coco_rank_add(m->rank, place, overlaps, row);
     }
     arena_trim(mem, m->rows, row * m->row_bytes);
 }
@@ -300,8 +276,6 @@ int coco_match(struct coco_result *r, bool truths, struct arena *mem,
     struct job job = {.in = r, .out = out};
     r->stop = par->stop;
     set_thresholds(&job, r->protocol);
-    out->mask_bytes = (out->n_thresholds + 7) / 8;
-    out->row_bytes = r->protocol->n_areas * 2 * out->mask_bytes;
     out->mark = arena_alloc(mem, ix->n_dt, sizeof(*out->mark));
     out->rank = arena_alloc(mem, ix->n_dt / 64 + 1, sizeof(*out->rank));
     if (truths)

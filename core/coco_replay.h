@@ -95,4 +95,17 @@ int coco_intervals(const struct coco_result *r,
                    struct arena *mem, const struct parallel *par)
     __attribute__((warn_unused_result));
 
+/*
+ * The same of the difference, second less first, of two runs on the same
+ * images, with the same protocol and categories: over the resamples where both
+ * are defined.  What is drawn is drawn for both, and it is what coco_intervals
+ * draws with this seed.
+ */
+int coco_paired_intervals(const struct coco_result *const r[2],
+                          const struct coco_replay *const replay[2],
+                          const struct coco_bootstrap *how,
+                          struct coco_interval *out, struct arena *mem,
+                          const struct parallel *par)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -234,7 +234,7 @@ static void workers_do_not_matter(void **state)
         assert_false(coco_count_slices(&p.trial.core, p.replay, slices,
                                        &p.trial.mem, &parallel_serial));
         for (size_t w = 0; w < 4; w++) {
-            struct pool *pool = pool_new(widths[w], no_jobs);
+            struct pool *pool = pool_new(widths[w], 0, no_jobs);
             player_init(&q, &m->problem, pool_parallel(pool));
             find_intervals(&q, &how, got, pool_parallel(pool));
             assert_false(coco_count_slices(&q.trial.core, q.replay, same,

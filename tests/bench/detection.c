@@ -227,7 +227,7 @@ int main(int argc, char **argv)
     } else {
         make_sample(&b, &data);
     }
-    b.pool = pool_new(2, no_jobs);
+    b.pool = pool_new(2, 0, no_jobs);
     must(!b.pool, "starting the pool");
     run(&b);
     report(&b);
