@@ -45,7 +45,7 @@ static void call_init(struct api_call *call, const struct api_env *env,
 static void encode(struct api_call *call)
 {
     struct api_response *res = call->res;
-    if (res->body_len < CONTENT_BYTES_MIN)
+    if (res->body_len < CONTENT_BYTES_MIN || res->stream_id)
         return;
     double start = clock_ms();
     enum coding coding = coding_wanted(call->req->accept_encoding);
@@ -133,6 +133,7 @@ static void answer_error(struct api_call *call)
     const struct error_form *form = form_of(call->req);
     api_blame(&call->err, call->mem);
     call->res->header_length = NULL;
+    call->res->stream_id = NULL; /* it is no event */
     json_out_init(&call->out, call->mem, call->out.pretty);
     form->write(&call->out, &call->err, call->req);
     call->res->status = form->status(&call->err);
@@ -156,26 +157,12 @@ static void answer(struct api_call *call)
     }
     if (!call->res->status)
         call->res->status = 200;
+    if (call->res->status == 204)
+        return;
     call->res->content_type = call->produces;
     call->res->body = call->out.text;
     call->res->body_len = call->out.len;
     encode(call);
-}
-
-/*
- * Names the answer by its bytes.  Whoever has them already gets 304, which is
- * sent without the body but, as the answer to HEAD is, with its length.
- */
-static void tag(struct api_call *call)
-{
-    struct api_response *res = call->res;
-    if (res->status != 200)
-        return;
-    res->etag = etag_new(res->body, res->body_len, call->mem);
-    if (!res->etag || !etag_listed(call->req->if_none_match, res->etag))
-        return;
-    res->status = 304;
-    res->content_type = res->content_encoding = NULL;
 }
 
 static bool is_method(const struct api_call *call, const char *method)
@@ -183,12 +170,35 @@ static bool is_method(const struct api_call *call, const char *method)
     return strcmp(call->req->method, method) == 0;
 }
 
+/* A method whose body is read. */
+static bool takes_body(const struct api_call *call)
+{
+    return is_method(call, "POST") || is_method(call, "PUT") ||
+           is_method(call, "PATCH");
+}
+
+/*
+ * Names the answer, by its bytes unless it has a name.  Whoever has them
+ * already gets 304, which is sent without the body but, as the answer to HEAD
+ * is, with its length.
+ */
+static void tag(struct api_call *call)
+{
+    struct api_response *res = call->res;
+    if (res->status != 200 || takes_body(call))
+        return;
+    if (!res->etag)
+        res->etag = etag_new(res->body, res->body_len, call->mem);
+    if (!res->etag || !etag_listed(call->req->if_none_match, res->etag))
+        return;
+    res->status = 304;
+    res->content_type = res->content_encoding = NULL;
+}
+
 static api_handler *handler_of(const struct api_call *call,
                                const struct route *route)
 {
-    if (is_method(call, "GET") || is_method(call, "HEAD"))
-        return route->get;
-    return is_method(call, "POST") ? route->post : NULL;
+    return route_handler(route, call->req->method);
 }
 
 /* The types, as text. */
@@ -276,14 +286,18 @@ static int check_head(struct api_call *call, const struct route *route)
     if (!route)
         return no_such_path(call);
     if (!handler_of(call, route) && !is_method(call, "OPTIONS")) {
-        call->res->allow = route_allow(route);
+        call->res->allow = route_allow(route, call->mem);
         return api_fail(&call->err, PROBLEM_METHOD, NULL,
                         "%.20s is not a method of this path; it has %s",
-                        call->req->method, route_allow(route));
+                        call->req->method, call->res->allow);
     }
-    bool post = is_method(call, "POST");
+    if (route->stored && !call->env->store && !is_method(call, "OPTIONS"))
+        return api_fail(&call->err, PROBLEM_NOT_OFFERED, NULL,
+                        "this server keeps no datasets and runs; start it with "
+                        "a --store");
     if (!is_method(call, "OPTIONS") &&
-        (check_accept(call, route) || (post && check_body(call, route))))
+        (check_accept(call, route) ||
+         (takes_body(call) && check_body(call, route))))
         return -1;
     /* whatever the method, a body has to be read */
     const struct api_request *req = call->req;
@@ -315,8 +329,10 @@ struct api_route api_find(struct api_request *req)
         return (struct api_route){.row = n_routes, .encoded = encoded};
     return (struct api_route){
         .row = (size_t)(found - routes),
-        .scope = found->scope,
+        .scope = route_scope(found, req->method),
         .vital = found->vital,
+        .waits = route_waits(found, req->method),
+        .computes = found->stored && !route_waits(found, req->method),
         .inline_bytes_max = encoded ? 0 : found->inline_bytes_max,
         .in_pieces = found->in_pieces && strcmp(req->method, "POST") == 0,
         .encoded = encoded,
@@ -346,7 +362,7 @@ size_t api_memory_bytes(size_t body_len)
 static int decode(struct api_call *call, const struct route *route)
 {
     const struct api_request *req = call->req;
-    if (!is_method(call, "POST") || route->in_pieces)
+    if (!takes_body(call) || route->in_pieces)
         return 0;
     if (content_decode(coding_of(req->content_encoding), &call->body,
                        &call->body_len, call->env->body_bytes_max, call->mem,
@@ -381,7 +397,7 @@ static void answer_call(struct api_call *call)
     }
     if (is_method(call, "OPTIONS")) {
         call->res->status = 204;
-        call->res->allow = route_allow(route);
+        call->res->allow = route_allow(route, call->mem);
         return;
     }
     call->rest = route_rest(route, call->req->path);

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct api_cache;
+struct api_store;
 struct json_out;
 struct route;
 
@@ -30,6 +32,9 @@ struct api_env {
     void *metrics;
     /* What was computed adds to them; or NULL. */
     struct api_counts *counts;
+    /* Of datasets and runs; NULL = there are none. */
+    const struct api_store *store;
+    const struct api_cache *cache;
 };
 
 /* A piece of a text or body. */
@@ -47,6 +52,8 @@ struct api_request {
     const char *header_length; /* Inference-Header-Content-Length */
     const char *request_id;
     const char *if_none_match;
+    const char *idempotency_key;
+    const char *last_event_id;
     const struct route *route; /* by api_find; NULL = not looked up yet */
     bool length_known;         /* content_length was sent */
     size_t content_length;
@@ -63,12 +70,19 @@ struct api_response {
     const char *accept_encoding;  /* for Accept-Encoding, or NULL */
     const char *authenticate;     /* for WWW-Authenticate, or NULL */
     const char *etag;             /* for ETag, or NULL */
+    const char *location;         /* for Location, or NULL */
     const char *content_encoding; /* of the body, or NULL */
     const char *vary;             /* for Vary, or NULL */
     const char
         *header_length; /* for Inference-Header-Content-Length, or NULL */
     int retry_after_s;  /* for Retry-After, or 0 */
-    char *body;         /* in the arena */
+    /*
+     * The body is the beginning of an answer that goes on: the same request
+     * with this for its last_event_id brings the rest, until it ends.
+     */
+    const char *stream_id; /* in the arena; NULL = no stream */
+    bool stream_ends;
+    char *body; /* in the arena */
     size_t body_len;
     /* for Server-Timing; 0 = none.  Inflating counts as parsing, compressing as
      * encoding. */
@@ -82,7 +96,9 @@ enum api_scope { SCOPE_READ, SCOPE_WRITE, SCOPE_ADMIN, SCOPE_PUBLIC };
 struct api_route {
     size_t row; /* of the paths; api_paths() = there is no such path */
     enum api_scope scope;
-    bool vital; /* health and metrics: answered whatever the load */
+    bool vital;    /* health and metrics: answered whatever the load */
+    bool waits;    /* for the store, more than it computes */
+    bool computes; /* much, whatever the size of the body */
     size_t inline_bytes_max; /* bodies beyond this are work for a worker */
     bool in_pieces;          /* the body may go to an intake while it comes */
     bool encoded; /* the length of the body does not say what it becomes */

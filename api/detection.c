@@ -36,8 +36,7 @@ static int refuse_unknown_images(const struct detection_request *req,
     return -1;
 }
 
-/* The names in the order of the index's categories; of two the last. */
-static int name_categories(struct detection_report *rep, struct arena *mem)
+int detection_names(struct detection_report *rep, struct arena *mem)
 {
     const struct detection_request *req = rep->req;
     size_t n = req->gt.n_categories;
@@ -143,35 +142,60 @@ static int replay(struct detection_report *rep, struct arena *mem,
                : 0;
 }
 
-int detection_score(const struct detection_request *req,
-                    struct detection_report *rep, struct arena *mem,
-                    const struct parallel *par, struct api_error *err)
+bool detection_needs_truths(const struct detection_request *req)
 {
-    struct coco_wanted wanted = {
-        .scores = req->outputs & OUTPUT_ARRAYS,
-        .limits = req->outputs & OUTPUT_ARRAYS,
-        .truths = req->outputs & NEEDS_VERDICTS,
-    };
+    return req->outputs & NEEDS_VERDICTS;
+}
+
+void detection_begin(const struct detection_request *req,
+                     struct detection_report *rep, const struct parallel *par)
+{
     *rep = (struct detection_report){
         .req = req,
+        .counts = {.annotations = req->gt.n},
         .par = par,
         .result = {.protocol = &req->protocol, .gt = &req->gt, .dt = &req->dt},
     };
-    struct coco_index *ix = &rep->result.index;
-    if (coco_index(ix, &req->gt, &req->dt, req->protocol.use_categories, mem,
-                   par))
-        return no_memory(err);
-    if (ix->unknown_image_dt)
-        return refuse_unknown_images(req, ix, err);
-    if (name_categories(rep, mem) || coco_score(&rep->result, wanted, mem, par))
+    for (size_t i = 0; i < req->gt.n; i++)
+        rep->counts.crowd += req->gt.crowd[i];
+}
+
+int detection_finish(struct detection_report *rep, struct arena *mem,
+                     struct api_error *err)
+{
+    const struct detection_request *req = rep->req;
+    struct coco_wanted wanted = {
+        .scores = req->outputs & OUTPUT_ARRAYS,
+        .limits = req->outputs & OUTPUT_ARRAYS,
+        .truths = detection_needs_truths(req),
+    };
+    if (detection_names(rep, mem) ||
+        coco_accumulate(&rep->result, wanted, mem, rep->par))
         return no_memory(err);
     for (size_t i = 0; i < coco_number_count(&req->protocol); i++) {
         struct coco_number number = coco_number(&req->protocol, i);
         rep->value[i] = coco_value(&rep->result, &number, COCO_ALL_CLASSES);
     }
-    if ((wanted.truths && judge(rep, mem, par)) || replay(rep, mem, par))
+    if ((wanted.truths && judge(rep, mem, rep->par)) ||
+        replay(rep, mem, rep->par))
         return no_memory(err);
     return 0;
+}
+
+int detection_score(const struct detection_request *req,
+                    struct detection_report *rep, struct arena *mem,
+                    const struct parallel *par, struct api_error *err)
+{
+    struct coco_index *ix = &rep->result.index;
+    detection_begin(req, rep, par);
+    if (coco_index(ix, &req->gt, &req->dt, req->protocol.use_categories, mem,
+                   par))
+        return no_memory(err);
+    if (ix->unknown_image_dt)
+        return refuse_unknown_images(req, ix, err);
+    if (coco_match(&rep->result, detection_needs_truths(req), mem, par))
+        return no_memory(err);
+    return detection_finish(rep, mem, err);
 }
 
 static int by_count(const void *a, const void *b)

@@ -52,12 +52,25 @@ struct detection_oddities {
     size_t duplicate_categories;
 };
 
+/*
+ * Bits of what is odd about one annotation.  The reader sees the first two; the
+ * others take the whole ground truth (dataset.h).
+ */
+enum annotation_odd {
+    ODD_MISSING_AREA = 1,
+    ODD_IGNORE_OVERWRITTEN = 2,
+    ODD_UNKNOWN = 4,      /* its image or category */
+    ODD_DUPLICATE_ID = 8, /* a later one has it, too */
+    ODD_ZERO_ID = 16,
+};
+
 struct detection_request {
     struct coco_protocol protocol;
     unsigned outputs; /* of enum detection_output */
     struct detection_options options;
     struct coco_ground_truth gt;
-    const char **category_name; /* per row of gt.category, or NULL */
+    const char **category_name;    /* per row of gt.category, or NULL */
+    const uint8_t *annotation_odd; /* per row of gt: enum annotation_odd */
     struct coco_detections dt;
     bool columnar; /* how the detections came, for pointers to them */
     struct detection_oddities odd;
@@ -77,8 +90,14 @@ bool detection_output_named(const char *name, unsigned *bit);
  *   ground truth   {"images", "annotations", "categories"}, as COCO's files
  *   detections     a list of {"image_id", "category_id", "bbox", "score"}, as
  *                  COCO's result files, or an object of these four columns
+ *   a batch        {"image_ids", "detections"}: the ids become gt.image
  */
-enum detection_part { DETECTION_BODY, DETECTION_GROUND_TRUTH, DETECTION_LIST };
+enum detection_part {
+    DETECTION_BODY,
+    DETECTION_GROUND_TRUTH,
+    DETECTION_LIST,
+    DETECTION_BATCH
+};
 
 /*
  * Reads a text that is there as a whole into its part of *req, with memory
@@ -94,9 +113,28 @@ int decode_parameters(const char *text, size_t len,
                       struct detection_request *req, struct arena *mem,
                       struct api_error *err);
 
+/* Rows that a list shows, in this order; row NULL = all of them. */
+struct detection_rows {
+    const uint32_t *row;
+    size_t n;
+};
+
+/* What detection_write shows of a report; zero = all of it. */
+struct detection_shown {
+    struct detection_rows classes; /* in each list of per_class, and curves */
+    struct detection_rows images;  /* in per_image */
+    uint64_t thresholds;           /* of curves: bit t; 0 = all */
+};
+
+/* Of the ground truth that was scored. */
+struct detection_counts {
+    size_t annotations, crowd;
+};
+
 /* A scored request: what the writers show. */
 struct detection_report {
     const struct detection_request *req;
+    struct detection_counts counts;
     struct coco_result result;
     double value[COCO_VALUES_MAX]; /* per coco_number, over all categories */
     const struct parallel *par;    /* borrowed: who may write it */
@@ -111,6 +149,7 @@ struct detection_report {
     struct coco_slice *size_slice;  /* n_areas */
     struct coco_slice *count_slice; /* n_counts */
     struct coco_interval *interval; /* numbers, and AP of n_classes */
+    struct detection_shown shown;   /* for whoever writes it to change */
 };
 
 /*
@@ -120,6 +159,24 @@ struct detection_report {
 int detection_score(const struct detection_request *req,
                     struct detection_report *rep, struct arena *mem,
                     const struct parallel *par, struct api_error *err);
+
+/*
+ * Names the categories of rep's index, which is filled, in the index's order;
+ * of two with the same id the last one's name.  -1 when mem is spent.
+ */
+int detection_names(struct detection_report *rep, struct arena *mem)
+    __attribute__((warn_unused_result));
+
+/*
+ * Its two halves, for who gets matches in another way: a report of req without
+ * numbers; then, with result.index filled and matched, truths included if
+ * detection_needs_truths, everything that is read from that.
+ */
+void detection_begin(const struct detection_request *req,
+                     struct detection_report *rep, const struct parallel *par);
+bool detection_needs_truths(const struct detection_request *req);
+int detection_finish(struct detection_report *rep, struct arena *mem,
+                     struct api_error *err);
 
 /*
  * The confusions of one category with another, most frequent first, then by
@@ -135,6 +192,10 @@ int detection_protocol_hash(const struct coco_protocol *p, struct arena *mem,
 
 /* The answer as a JSON object with the outputs that req asked for. */
 void detection_write(struct json_out *out, const struct detection_report *rep);
+
+/* Its members, between braces that the caller writes. */
+void detection_write_members(struct json_out *out,
+                             const struct detection_report *rep);
 
 /*
  * The answer as text: pycocotools' twelve lines, character for character,

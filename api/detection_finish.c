@@ -114,6 +114,7 @@ static void end_ground_truth(struct levels *l, const struct at *at)
         .crowd = l->annotations.column[ANNOTATION_CROWD],
     };
     req->category_name = l->categories.column[CATEGORY_NAME];
+    req->annotation_odd = l->annotations.column[ANNOTATION_IGNORE];
     add_odd(&req->odd, &l->annotations);
     if (l->err.n == 0)
         check_ids(req, &(struct at){at, "images", 0}, l->mem, &l->err);
@@ -152,8 +153,22 @@ static void end_detections(struct levels *l, const struct at *at)
     add_odd(&req->odd, t);
 }
 
-/* The settings of a body: what is quickly told is told first. */
-static void end_settings(struct levels *l, struct api_error *err)
+/* A batch has no other members. */
+static void read_no_settings(const json_t *v, struct detection_request *req,
+                             struct api_error *err)
+{
+    static const char *const members[] = {"image_ids", "detections"};
+    (void)req;
+    read_known(v, NULL, members, 2, err);
+}
+
+/*
+ * The other members of a body or batch: what is quickly told is told first.
+ */
+static void end_settings(struct levels *l, struct api_error *err,
+                         void (*read)(const json_t *v,
+                                      struct detection_request *req,
+                                      struct api_error *err))
 {
     out_bytes(&l->settings, "}", 1);
     arena_clear(&l->documents, 0);
@@ -165,23 +180,32 @@ static void end_settings(struct levels *l, struct api_error *err)
     if (l->settings.failed)
         no_memory(err);
     if (v)
-        read_settings(v, l->req, err);
+        read(v, l->req, err);
+}
+
+static void end_batch(struct levels *l)
+{
+    check_there(l, &l->images, NULL, "image_ids");
+    l->req->gt.image = l->images.column[IMAGE_ID];
+    l->req->gt.n_images = l->images.n;
 }
 
 void levels_finish(struct levels *l, struct api_error *err)
 {
-    bool body = l->opened[LEVEL_BODY];
+    bool body = l->opened[LEVEL_BODY], batch = l->opened[LEVEL_BATCH];
     struct at gt = {NULL, body ? "ground_truth" : l->name, 0};
-    struct at dt = {NULL, body ? "detections" : l->name, 0};
-    if (body)
-        end_settings(l, err);
+    struct at dt = {NULL, body || batch ? "detections" : l->name, 0};
+    if (body || batch)
+        end_settings(l, err, body ? read_settings : read_no_settings);
     make_columns(l);
+    if (batch)
+        end_batch(l);
     if (l->opened[LEVEL_GROUND_TRUTH])
         end_ground_truth(l, gt.key ? &gt : NULL);
     else if (body && !l->met[LEVEL_GROUND_TRUTH])
         read_object(NULL, &gt, &l->err);
     if (l->opened[LEVEL_COLUMNS])
         end_detections(l, dt.key ? &dt : NULL);
-    else if (body && !l->met[LEVEL_COLUMNS])
+    else if ((body || batch) && !l->met[LEVEL_COLUMNS])
         read_array(NULL, &dt, &l->err);
 }

@@ -11,6 +11,9 @@
 
 #include "api/detection.h"
 
+/* The outputs that a page has, if nobody chooses. */
+enum { OUTPUTS_PAGE = OUTPUTS_ALL & ~(OUTPUT_ARRAYS | OUTPUT_INTERVALS) };
+
 /* title is any text, or NULL.  Failure is json_out.h's. */
 void detection_html(struct json_out *out, const struct detection_report *rep,
                     const char *title);

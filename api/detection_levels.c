@@ -120,6 +120,7 @@ struct member {
 
 static const struct member roots[] = {
     [DETECTION_BODY] = {.object = LEVEL_BODY},
+    [DETECTION_BATCH] = {.object = LEVEL_BATCH},
     [DETECTION_GROUND_TRUTH] = {.object = LEVEL_GROUND_TRUTH},
     [DETECTION_LIST] = {.object = LEVEL_COLUMNS,
                         .kind = &detection_kind,
@@ -129,6 +130,10 @@ static const struct member roots[] = {
 static const struct member members[] = {
     {"ground_truth", LEVEL_BODY, LEVEL_GROUND_TRUTH, NULL, 0},
     {"detections", LEVEL_BODY, LEVEL_COLUMNS, &detection_kind,
+     TABLE(detections)},
+    {"image_ids", LEVEL_BATCH, LEVEL_LIST, &detection_column[DETECTION_IMAGE],
+     TABLE(images)},
+    {"detections", LEVEL_BATCH, LEVEL_COLUMNS, &detection_kind,
      TABLE(detections)},
     {"images", LEVEL_GROUND_TRUTH, LEVEL_LIST, &image_kind, TABLE(images)},
     {"annotations", LEVEL_GROUND_TRUTH, LEVEL_LIST, &annotation_kind,
@@ -214,7 +219,7 @@ static enum progress other_value(struct levels *l, const struct level *level,
         if (!read_value(l, s, &at))
             return l->failed ? WENT_ON : WANTS_MORE;
     }
-    if (level->type == LEVEL_BODY)
+    if (level->type == LEVEL_BODY || level->type == LEVEL_BATCH)
         keep_setting(l, key, (struct span){from, (size_t)(s->at - from)});
     return WENT_ON;
 }

@@ -10,7 +10,13 @@
 #include "api/detection_table.h"
 
 /* What is open: at most a body, in it a ground truth, in that a list. */
-enum level_type { LEVEL_BODY, LEVEL_GROUND_TRUTH, LEVEL_COLUMNS, LEVEL_LIST };
+enum level_type {
+    LEVEL_BODY,
+    LEVEL_BATCH,
+    LEVEL_GROUND_TRUTH,
+    LEVEL_COLUMNS,
+    LEVEL_LIST
+};
 enum { LEVELS_MAX = 3, KEYS_MAX = 256 };
 
 enum level_state {

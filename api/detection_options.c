@@ -73,32 +73,43 @@ static int read_level(const json_t *v, const struct at *at, double *level,
     return 0;
 }
 
+enum { RESAMPLES, LEVEL, SEED, BOOTSTRAP_NAMES };
+static const char *const bootstrap_names[] = {"resamples", "level", "seed"};
+
+int read_bootstrap(const json_t *v, const struct at *at,
+                   struct coco_bootstrap *how, struct api_error *err)
+{
+    const json_t *m[BOOTSTRAP_NAMES];
+    struct at name[BOOTSTRAP_NAMES];
+    int64_t n;
+    for (size_t i = 0; i < BOOTSTRAP_NAMES; i++) {
+        name[i] = (struct at){at, bootstrap_names[i], 0};
+        m[i] = json_object_get(v, bootstrap_names[i]);
+    }
+    if (m[RESAMPLES]) {
+        if (read_count(m[RESAMPLES], &name[RESAMPLES], 1, COCO_RESAMPLES_MAX,
+                       &n, err))
+            return -1;
+        how->resamples = (uint32_t)n;
+    }
+    if (m[LEVEL] && read_level(m[LEVEL], &name[LEVEL], &how->level, err))
+        return -1;
+    if (m[SEED]) {
+        if (read_count(m[SEED], &name[SEED], 0, INT64_MAX, &n, err))
+            return -1;
+        how->seed = (uint64_t)n;
+    }
+    return 0;
+}
+
 static int read_intervals(const json_t *v, const struct at *at,
                           struct detection_options *o, struct api_error *err)
 {
-    enum { RESAMPLES, LEVEL, SEED };
-    static const char *const names[] = {"resamples", "level", "seed"};
-    const json_t *m[COUNT(names)];
-    int64_t n;
-    if (read_object(v, at, err) ||
-        read_members(v, at, names, COUNT(names), m, err))
-        return -1;
-    if (m[RESAMPLES]) {
-        if (read_count(m[RESAMPLES], &(struct at){at, names[RESAMPLES], 0}, 1,
-                       COCO_RESAMPLES_MAX, &n, err))
-            return -1;
-        o->bootstrap.resamples = (uint32_t)n;
-    }
-    if (m[LEVEL] && read_level(m[LEVEL], &(struct at){at, names[LEVEL], 0},
-                               &o->bootstrap.level, err))
-        return -1;
-    if (m[SEED]) {
-        if (read_count(m[SEED], &(struct at){at, names[SEED], 0}, 0, INT64_MAX,
-                       &n, err))
-            return -1;
-        o->bootstrap.seed = (uint64_t)n;
-    }
-    return 0;
+    return read_object(v, at, err) ||
+                   read_known(v, at, bootstrap_names, BOOTSTRAP_NAMES, err) ||
+                   read_bootstrap(v, at, &o->bootstrap, err)
+               ? -1
+               : 0;
 }
 
 static const struct {

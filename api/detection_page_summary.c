@@ -88,17 +88,13 @@ static void count(struct json_out *out, const char *what, uint64_t n)
 
 static void counts(const struct page *p)
 {
-    const struct detection_request *req = p->rep->req;
     const struct coco_index *ix = &p->rep->result.index;
-    uint64_t crowd = 0;
-    for (size_t i = 0; i < req->gt.n; i++)
-        crowd += req->gt.crowd[i];
     html_raw(p->out, "<dl class=\"counts\">");
     count(p->out, "images", ix->n_images);
     count(p->out, "categories", ix->n_categories);
-    count(p->out, "annotations", req->gt.n);
-    count(p->out, "of them crowds", crowd);
-    count(p->out, "detections", req->dt.n);
+    count(p->out, "annotations", p->rep->counts.annotations);
+    count(p->out, "of them crowds", p->rep->counts.crowd);
+    count(p->out, "detections", p->rep->req->dt.n);
     html_raw(p->out, "</dl>\n");
 }
 

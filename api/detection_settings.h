@@ -20,6 +20,10 @@ size_t option_names(const char *names[OPTION_NAMES_MAX]);
 void read_options(const json_t *v, const struct at *at,
                   struct detection_options *o, struct api_error *err);
 
+/* The members of "intervals" that are in v, whatever else is. */
+int read_bootstrap(const json_t *v, const struct at *at,
+                   struct coco_bootstrap *how, struct api_error *err);
+
 /* A number from lo to hi. */
 int read_within(const json_t *v, const struct at *at, double lo, double hi,
                 double *out, struct api_error *err);

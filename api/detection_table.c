@@ -141,15 +141,18 @@ static void complete_annotation(struct table *t, unsigned found)
 {
     const double *box = box_of(t);
     const uint8_t *crowd = value_at(t, ANNOTATION_CROWD);
-    const uint8_t *ignore = value_at(t, ANNOTATION_IGNORE);
+    uint8_t *ignore = value_at(t, ANNOTATION_IGNORE);
     double *area = value_at(t, ANNOTATION_AREA);
+    bool no_area = !(found >> ANNOTATION_AREA & 1);
+    bool overwritten = found >> ANNOTATION_IGNORE & 1 && *ignore != *crowd;
     complete_box(t, found);
-    if (!(found >> ANNOTATION_AREA & 1)) {
+    if (no_area)
         *area = box[2] * box[3];
-        t->odd.missing_area++;
-    }
-    if (found >> ANNOTATION_IGNORE & 1)
-        t->odd.ignore_overwritten += *ignore != *crowd;
+    t->odd.missing_area += no_area;
+    t->odd.ignore_overwritten += overwritten;
+    /* nobody reads it as it was: it becomes what is odd about the row */
+    *ignore = (uint8_t)((no_area ? ODD_MISSING_AREA : 0) |
+                        (overwritten ? ODD_IGNORE_OVERWRITTEN : 0));
 }
 
 /* Fields that are not required are 0, or NULL, unless they are found. */

@@ -3,6 +3,8 @@
 #include "api/json_parallel.h"
 #include "api/number.h"
 
+#include <string.h>
+
 void write_numbers(struct json_out *out, const char *key, const double *x,
                    size_t n)
 {
@@ -16,11 +18,8 @@ void write_numbers(struct json_out *out, const char *key, const double *x,
     out_close(out, ']');
 }
 
-/* The members that say what was measured; their text is what is hashed. */
-static void write_protocol_members(struct json_out *out,
-                                   const struct coco_protocol *p)
+void write_parameters(struct json_out *out, const struct coco_protocol *p)
 {
-    out_member_string(out, "evaluator", "pycocotools 2.0.11");
     out_member_string(out, "iou_type", "bbox");
     write_numbers(out, "iou_thresholds", p->iou, p->n_iou);
     write_numbers(out, "recall_thresholds", p->recall, p->n_recall);
@@ -51,6 +50,14 @@ static void write_protocol_members(struct json_out *out,
     out_close(out, '}');
 }
 
+/* The members that say what was measured; their text is what is hashed. */
+static void write_protocol_members(struct json_out *out,
+                                   const struct coco_protocol *p)
+{
+    out_member_string(out, "evaluator", "pycocotools 2.0.11");
+    write_parameters(out, p);
+}
+
 int detection_protocol_hash(const struct coco_protocol *p, struct arena *mem,
                             char hash[PROTOCOL_HASH_BYTES])
 {
@@ -63,7 +70,7 @@ int detection_protocol_hash(const struct coco_protocol *p, struct arena *mem,
     return text.failed ? -1 : 0;
 }
 
-static void write_protocol(struct json_out *out, const struct coco_protocol *p)
+void write_protocol(struct json_out *out, const struct coco_protocol *p)
 {
     char hash[PROTOCOL_HASH_BYTES];
     if (detection_protocol_hash(p, out->mem, hash))
@@ -84,8 +91,7 @@ void write_value(struct json_out *out, const char *key, double x)
         out_null(out);
 }
 
-static void write_summary(struct json_out *out,
-                          const struct detection_report *rep)
+void write_summary(struct json_out *out, const struct detection_report *rep)
 {
     const struct coco_protocol *p = &rep->req->protocol;
     out_key(out, "summary");
@@ -100,14 +106,12 @@ static void write_counts(struct json_out *out,
                          const struct detection_report *rep)
 {
     const struct coco_index *ix = &rep->result.index;
-    size_t crowd = 0;
-    for (size_t i = 0; i < rep->req->gt.n; i++)
-        crowd += rep->req->gt.crowd[i];
+    const struct detection_counts *n = &rep->counts;
     out_key(out, "counts");
     out_open(out, '{');
     out_member_integer(out, "images", (int64_t)ix->n_images);
-    out_member_integer(out, "annotations", (int64_t)rep->req->gt.n);
-    out_member_integer(out, "crowd", (int64_t)crowd);
+    out_member_integer(out, "annotations", (int64_t)n->annotations);
+    out_member_integer(out, "crowd", (int64_t)n->crowd);
     out_member_integer(out, "detections", (int64_t)rep->req->dt.n);
     out_member_integer(out, "categories", (int64_t)ix->n_categories);
     out_close(out, '}');
@@ -146,26 +150,52 @@ void write_category(struct json_out *out, const struct detection_report *rep,
         out_null(out);
 }
 
-static void write_classes(struct json_out *out,
-                          const struct detection_report *rep)
+enum { CLASS_ID, CLASS_TRUTHS, CLASS_DETECTIONS, CLASS_SCORES };
+
+static const char *class_number_name(const struct coco_protocol *p, size_t i,
+                                     char buf[ROW_NUMBER_BYTES])
+{
+    static const char *const names[CLASS_SCORES] = {
+        [CLASS_ID] = "category_id",
+        [CLASS_TRUTHS] = "ground_truths",
+        [CLASS_DETECTIONS] = "detections"};
+    if (i < CLASS_SCORES)
+        return names[i];
+    if (i - CLASS_SCORES >= coco_number_count(p))
+        return NULL;
+    struct coco_number number = coco_number(p, i - CLASS_SCORES);
+    _Static_assert(sizeof(number.name) == ROW_NUMBER_BYTES, "room for it");
+    return memcpy(buf, number.name, sizeof(number.name));
+}
+
+static double class_number(const struct detection_report *rep, size_t i,
+                           size_t k)
 {
     const struct coco_result *r = &rep->result;
-    out_key(out, "per_class");
-    out_open(out, '[');
-    for (size_t k = 0; k < r->index.n_classes && !out->failed; k++) {
-        const struct coco_class *class = &r->class[k];
-        out_open(out, '{');
-        write_category(out, rep, k);
-        out_member_integer(out, "ground_truths",
-                           class->positives[r->protocol->area_all]);
-        out_member_integer(out, "detections", class->n_dt);
-        for (size_t i = 0; i < coco_number_count(r->protocol); i++) {
-            struct coco_number number = coco_number(r->protocol, i);
-            write_value(out, number.name, coco_value(r, &number, k));
-        }
-        out_close(out, '}');
-    }
-    out_close(out, ']');
+    if (i == CLASS_ID)
+        return (double)k;
+    if (i == CLASS_TRUTHS)
+        return r->class[k].positives[r->protocol->area_all];
+    if (i == CLASS_DETECTIONS)
+        return r->class[k].n_dt;
+    struct coco_number number = coco_number(r->protocol, i - CLASS_SCORES);
+    double x = coco_value(r, &number, k);
+    return x > -1 ? x : (double)NAN;
+}
+
+const struct row_numbers class_numbers = {class_number_name, class_number};
+
+static void write_class(struct json_out *out,
+                        const struct detection_report *rep, size_t k)
+{
+    const struct coco_protocol *p = rep->result.protocol;
+    const char *name;
+    char buf[ROW_NUMBER_BYTES];
+    for (size_t i = CLASS_TRUTHS; (name = class_number_name(p, i, buf)); i++)
+        if (i < CLASS_SCORES)
+            out_member_integer(out, name, (int64_t)class_number(rep, i, k));
+        else
+            out_member_number(out, name, class_number(rep, i, k));
 }
 
 void open_at_iou(struct json_out *out, const struct detection_report *rep,
@@ -181,15 +211,24 @@ void write_each_class(struct json_out *out, const struct detection_report *rep,
                                       const struct detection_report *rep,
                                       size_t k))
 {
+    const struct detection_rows *rows = &rep->shown.classes;
+    size_t n = rows_shown(rows, rep->result.index.n_classes);
     out_key(out, "per_class");
     out_open(out, '[');
-    for (size_t k = 0; k < rep->result.index.n_classes && !out->failed; k++) {
+    for (size_t i = 0; i < n && !out->failed; i++) {
+        size_t k = row_shown(rows, i);
         out_open(out, '{');
         write_category(out, rep, k);
         members(out, rep, k);
         out_close(out, '}');
     }
     out_close(out, ']');
+}
+
+static void write_classes(struct json_out *out,
+                          const struct detection_report *rep)
+{
+    write_each_class(out, rep, write_class);
 }
 
 /* The three tensors of pycocotools: which, and where its values lie. */
@@ -308,9 +347,9 @@ static const struct {
     {OUTPUT_ARRAYS, write_arrays},
 };
 
-void detection_write(struct json_out *out, const struct detection_report *rep)
+void detection_write_members(struct json_out *out,
+                             const struct detection_report *rep)
 {
-    out_open(out, '{');
     write_protocol(out, &rep->req->protocol);
     if (rep->req->outputs & OUTPUT_SUMMARY)
         write_summary(out, rep);
@@ -319,5 +358,11 @@ void detection_write(struct json_out *out, const struct detection_report *rep)
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
         if (rep->req->outputs & members[i].output)
             members[i].write(out, rep);
+}
+
+void detection_write(struct json_out *out, const struct detection_report *rep)
+{
+    out_open(out, '{');
+    detection_write_members(out, rep);
     out_close(out, '}');
 }

@@ -72,45 +72,145 @@ static void write_suspect(void *context, const struct suspect *s)
     out_close(out, '}');
 }
 
-/* a / b, or null where that is not defined. */
-static void write_ratio(struct json_out *out, const char *key, double a,
-                        double b)
+/* a / b, or NAN where that is not defined. */
+static double ratio(double a, double b)
 {
-    out_member_number(out, key, b > 0 ? a / b : (double)NAN);
+    return b > 0 ? a / b : (double)NAN;
 }
 
-static void write_image(struct json_out *out,
+static double truths(const struct coco_image *m)
+{
+    return m->positives;
+}
+
+static double detections(const struct coco_image *m)
+{
+    return m->detections;
+}
+
+static double tp(const struct coco_image *m)
+{
+    return m->tp;
+}
+
+static double fp(const struct coco_image *m)
+{
+    return m->fp;
+}
+
+static double fn(const struct coco_image *m)
+{
+    return m->fn;
+}
+
+static double ignored(const struct coco_image *m)
+{
+    return m->ignored;
+}
+
+static double precision(const struct coco_image *m)
+{
+    return ratio(m->tp, (double)m->tp + m->fp);
+}
+
+static double recall(const struct coco_image *m)
+{
+    return ratio(m->tp, m->positives);
+}
+
+double image_f1(const struct coco_image *m)
+{
+    return ratio(2.0 * m->tp, 2.0 * m->tp + m->fp + m->fn);
+}
+
+static double mean_iou(const struct coco_image *m)
+{
+    return m->mean_iou;
+}
+
+static double ap(const struct coco_image *m)
+{
+    return m->ap > -1 ? m->ap : (double)NAN;
+}
+
+/* The numbers of a row behind its id: two sizes, other counts, the rest. */
+static const struct {
+    const char *name;
+    double (*value)(const struct coco_image *m);
+} numbers[] = {
+    {"ground_truths", truths},
+    {"detections", detections},
+    {"tp", tp},
+    {"fp", fp},
+    {"fn", fn},
+    {"ignored", ignored},
+    {"precision", precision},
+    {"recall", recall},
+    {"f1", image_f1},
+    {"mean_iou", mean_iou},
+    {"AP", ap},
+};
+enum { SIZES = 2, COUNTS = 6, NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
+
+/* NOLINTBEGIN(readability-non-const-parameter): as row_numbers has it */
+static const char *image_number_name(const struct coco_protocol *p, size_t i,
+                                     char buf[ROW_NUMBER_BYTES])
+{
+    (void)p, (void)buf;
+    return i == 0 ? "image_id" : i <= NUMBERS ? numbers[i - 1].name : NULL;
+}
+/* NOLINTEND(readability-non-const-parameter) */
+
+static double image_number(const struct detection_report *rep, size_t i,
+                           size_t row)
+{
+    return i ? numbers[i - 1].value(&rep->image[row]) : (double)row;
+}
+
+const struct row_numbers image_numbers = {image_number_name, image_number};
+
+/* Those from i to end, which are counts or are not. */
+static void write_image_numbers(struct json_out *out,
+                                const struct coco_image *image, size_t i,
+                                size_t end)
+{
+    for (; i < end; i++)
+        if (i < COUNTS)
+            out_member_integer(out, numbers[i].name,
+                               (int64_t)numbers[i].value(image));
+        else
+            out_member_number(out, numbers[i].name, numbers[i].value(image));
+}
+
+void write_image_scores(struct json_out *out,
                         const struct detection_report *rep, size_t row)
 {
-    const struct coco_image *image = &rep->image[row];
     struct suspects suspects = {out, rep};
-    out_open(out, '{');
-    out_member_integer(out, "image_id", rep->result.index.image[row]);
-    out_member_integer(out, "ground_truths", image->positives);
-    out_member_integer(out, "detections", image->detections);
-    out_member_integer(out, "tp", image->tp);
-    out_member_integer(out, "fp", image->fp);
-    out_member_integer(out, "fn", image->fn);
-    out_member_integer(out, "ignored", image->ignored);
-    write_ratio(out, "precision", image->tp, (double)image->tp + image->fp);
-    write_ratio(out, "recall", image->tp, image->positives);
-    write_ratio(out, "f1", 2.0 * image->tp,
-                2.0 * image->tp + image->fp + image->fn);
-    out_member_number(out, "mean_iou", image->mean_iou);
-    write_value(out, "AP", image->ap);
+    write_image_numbers(out, &rep->image[row], SIZES, NUMBERS);
     write_matches(out, rep, row);
     out_key(out, "suspects");
     out_open(out, '[');
     detection_suspects(rep, row, write_suspect, &suspects);
     out_close(out, ']');
+}
+
+static void write_image(struct json_out *out,
+                        const struct detection_report *rep, size_t row)
+{
+    out_open(out, '{');
+    out_member_integer(out, "image_id", rep->result.index.image[row]);
+    write_image_numbers(out, &rep->image[row], 0, SIZES);
+    write_image_scores(out, rep, row);
     out_close(out, '}');
 }
 
 void write_images(struct json_out *out, const struct detection_report *rep)
 {
+    const struct detection_rows *rows = &rep->shown.images;
+    size_t n = rows_shown(rows, rep->result.index.n_images);
     out_key(out, "per_image");
     out_open(out, '[');
-    for (size_t i = 0; i < rep->result.index.n_images && !out->failed; i++)
-        write_image(out, rep, i);
+    for (size_t i = 0; i < n && !out->failed; i++)
+        write_image(out, rep, row_shown(rows, i));
     out_close(out, ']');
 }

@@ -55,8 +55,11 @@ static void write_class_curves(struct json_out *out,
     const struct coco_result *r = &rep->result;
     const struct coco_protocol *p = r->protocol;
     uint32_t positives = r->class[k].positives[p->area_all];
+    uint64_t wanted = rep->shown.thresholds;
     coco_raw_curve_class(raw, r, k);
     for (size_t t = 0; t < p->n_iou && !is_stopped(r->stop); t++) {
+        if (wanted && !(wanted >> t & 1))
+            continue;
         out_open(out, '{');
         write_category(out, rep, k);
         out_member_number(out, "iou", p->iou[t]);
@@ -81,11 +84,12 @@ struct curves {
     struct coco_raw_curve *raw; /* one per worker */
 };
 
-static void write_curves_of(struct json_out *part, void *context, size_t k,
+static void write_curves_of(struct json_out *part, void *context, size_t i,
                             size_t worker)
 {
     const struct curves *c = context;
-    write_class_curves(part, c->rep, &c->raw[worker], k);
+    write_class_curves(part, c->rep, &c->raw[worker],
+                       row_shown(&c->rep->shown.classes, i));
 }
 
 /* How long the curves of class k may become. */
@@ -110,7 +114,9 @@ static size_t curves_bytes(const struct json_out *out,
 void write_curves(struct json_out *out, const struct detection_report *rep)
 {
     const struct coco_result *r = &rep->result;
-    size_t n = r->index.n_classes, workers = rep->par->width;
+    const struct detection_rows *rows = &rep->shown.classes;
+    size_t n = rows_shown(rows, r->index.n_classes);
+    size_t workers = rep->par->width;
     struct curves c = {
         rep, arena_alloc(out->mem, workers, sizeof(struct coco_raw_curve))};
     size_t *bytes_max = arena_alloc(out->mem, n, sizeof(*bytes_max));
@@ -119,8 +125,8 @@ void write_curves(struct json_out *out, const struct detection_report *rep)
     for (size_t w = 0; w < workers && !out->mem->failed; w++)
         if (coco_raw_curve_alloc(&c.raw[w], r, out->mem))
             break;
-    for (size_t k = 0; k < n && !out->mem->failed; k++)
-        bytes_max[k] = curves_bytes(out, rep, k);
+    for (size_t i = 0; i < n && !out->mem->failed; i++)
+        bytes_max[i] = curves_bytes(out, rep, row_shown(rows, i));
     out->failed |= out->mem->failed;
     if (!out->failed)
         out_parallel(out, n, bytes_max, write_curves_of, &c, rep->par);

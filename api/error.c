@@ -141,6 +141,36 @@ static const struct problem_type types[PROBLEM_COUNT] = {
         {"not-offered", 501, "This version does not offer that yet",
          "The name is right, but belongs to a part that is not there yet. "
          "GET /v1 lists what is."},
+    [PROBLEM_CONFLICT] =
+        {"conflict", 409, "It is not as the request takes it to be",
+         "Something else is there in its place, or has been in use. The "
+         "detail says what, and which flag of the query overrules it."},
+    [PROBLEM_IMAGE_CONFLICT] =
+        {"image-conflict", 409, "An image is there with other detections",
+         "Nothing of the batch was taken. The same detections again would be "
+         "counted once; add ?on_conflict=replace to take the new ones."},
+    [PROBLEM_RUN_FINALIZED] =
+        {"run-finalized", 409, "The run is finalized",
+         "Its result stands, and no more images are taken. Open another run "
+         "for them."},
+    [PROBLEM_RUN_INCOMPLETE] =
+        {"run-incomplete", 409, "Images of the run have not come yet",
+         "Send them, also those without detections; or finalize with "
+         "?partial to score the images that are there."},
+    [PROBLEM_INCOMPARABLE] =
+        {"incomparable", 409, "The runs measure different things",
+         "They were opened with other parameters or on another dataset, so "
+         "that their numbers differ whatever the model. ?force compares "
+         "them all the same."},
+    [PROBLEM_STORE_FULL] =
+        {"store-full", 507, "The store is full",
+         "Nothing was changed. Delete runs that nobody needs, or have the "
+         "operator give it more space or a higher limit; then send it "
+         "again."},
+    [PROBLEM_STORE_GONE] =
+        {"store-gone", 503, "The store cannot be reached",
+         "Send it again after the seconds that Retry-After says: what was "
+         "taken twice is counted once."},
     [PROBLEM_OVERLOADED] =
         {"overloaded", 503, "The server has too much to do",
          "Try again after the seconds that Retry-After says."},

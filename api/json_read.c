@@ -302,18 +302,23 @@ static int unknown(const char *what, const char *word, const struct at *at,
                    "is not a known %s; known are %s", what, all);
 }
 
-int read_choice(const json_t *v, const struct at *at, const char *const *names,
-                size_t n, size_t *row, struct api_error *err)
+int read_word(const char *word, const struct at *at, const char *const *names,
+              size_t n, size_t *row, struct api_error *err)
 {
-    const char *word = json_string_value(v);
-    if (!word)
-        return wrong_kind(v, at, "a string", err);
     for (*row = 0; *row < n; ++*row)
         if (strcmp(word, names[*row]) == 0)
             return 0;
     char what[64];
     snprintf(what, sizeof(what), "choice (\"%.40s\")", word);
     return unknown(what, word, at, names, n, err);
+}
+
+int read_choice(const json_t *v, const struct at *at, const char *const *names,
+                size_t n, size_t *row, struct api_error *err)
+{
+    const char *word = json_string_value(v);
+    return word ? read_word(word, at, names, n, row, err)
+                : wrong_kind(v, at, "a string", err);
 }
 
 int read_key(const char *key, const struct at *at, const char *const *names,

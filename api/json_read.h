@@ -94,6 +94,10 @@ bool is_integral(double x);
 int read_choice(const json_t *v, const struct at *at, const char *const *names,
                 size_t n, size_t *row, struct api_error *err);
 
+/* As read_choice, of a word that is no JSON. */
+int read_word(const char *word, const struct at *at, const char *const *names,
+              size_t n, size_t *row, struct api_error *err);
+
 /* A key must be one of names; at is its place. */
 int read_key(const char *key, const struct at *at, const char *const *names,
              size_t n, struct api_error *err);

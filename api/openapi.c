@@ -1,13 +1,11 @@
 /* GET /openapi.json: the whole service, from its tables. */
 #include "api/openapi.h"
 
-#include "api/oip.h"
-
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 96, TITLES_BYTES = 1024, REF_BYTES = 160, HEADERS_MAX = 6 };
+enum { NAME_BYTES = 96, TITLES_BYTES = 1024, REF_BYTES = 160, HEADERS_MAX = 8 };
 
 void openapi_ref(struct json_out *out, const char *kind, const char *name)
 {
@@ -109,28 +107,34 @@ static const char *problem_name(int status, char name[NAME_BYTES])
     return name;
 }
 
-/* Those about bodies come of bodies, and those about names of names. */
-static bool may_answer(int status, bool has_body, bool has_name)
+/* What a method must be like to answer with a status; 0 = anything. */
+static unsigned traits_of(int status)
 {
-    switch (status) {
-    case 413:
-    case 415:
-    case 422:
-    case 501:
-        return has_body;
-    case 404:
-        return has_name;
-    default:
-        return true;
-    }
+    static const struct {
+        int status;
+        unsigned traits;
+    } rows[] = {
+        {404, HAS_NAME},
+        {409, CONFLICTS},
+        {413, HAS_BODY},
+        {415, HAS_BODY},
+        {422, HAS_BODY | HAS_QUERY},
+        {501, HAS_BODY | IS_STORED},
+        {507, CHANGES},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].status == status)
+            return rows[i].traits;
+    return 0;
 }
 
-void openapi_problems(struct json_out *out, bool has_body, bool has_name)
+void openapi_problems(struct json_out *out, unsigned traits)
 {
     char name[NAME_BYTES], code[NAME_BYTES];
     for (enum problem p = PROBLEM_NONE + 1; p < PROBLEM_COUNT; p++) {
         int status = problem_type(p)->status;
-        if (!is_first(p) || !may_answer(status, has_body, has_name))
+        unsigned wanted = traits_of(status);
+        if (!is_first(p) || (wanted && !(wanted & traits)))
             continue;
         snprintf(code, sizeof(code), "%d", status);
         out_key(out, code);
@@ -213,184 +217,6 @@ static void write_components(struct json_out *out)
     out_close(out, '}');
 }
 
-/* "get_v1_operations_group_name": the method and the words of the path. */
-static void write_id(struct json_out *out, const char *method, const char *path)
-{
-    char id[NAME_BYTES];
-    size_t n = (size_t)snprintf(id, sizeof(id), "%s", method);
-    if (path[1] == '\0')
-        path = "/guide";
-    for (; *path && n + 2 < sizeof(id); path++) {
-        if (isalnum((unsigned char)*path))
-            id[n++] = *path;
-        else if (id[n - 1] != '_' && *path != '}')
-            id[n++] = '_';
-    }
-    id[n] = '\0';
-    out_member_string(out, "operationId", id);
-}
-
-/* The {names} of a path as parameters. */
-static void write_names(struct json_out *out, const char *path)
-{
-    char name[NAME_BYTES];
-    for (; (path = strchr(path, '{')); path++) {
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(path + 1, "}"),
-                 path + 1);
-        out_open(out, '{');
-        out_member_string(out, "name", name);
-        openapi_text(out, "'in':'path','required':true,'description':"
-                          "'As GET /v1 or GET /v1/operations names it; a "
-                          "model is group.name, its version 1.',"
-                          "'schema':@string}");
-    }
-}
-
-static bool is_json(const char *type)
-{
-    return strcmp(type, "application/json") == 0;
-}
-
-static void write_parameters(struct json_out *out, const struct route *r)
-{
-    out_key(out, "parameters");
-    out_open(out, '[');
-    write_names(out, r->path);
-    openapi_ref(out, "parameters", "RequestId");
-    openapi_ref(out, "parameters", "RequestTimeout");
-    if (is_json(r->produces[0]))
-        openapi_ref(out, "parameters", "Pretty");
-    if (r->tagged)
-        openapi_ref(out, "parameters", "IfNoneMatch");
-    openapi_encodings(out, r->post);
-    if (r->post == oip_infer)
-        openapi_ref(out, "parameters", "Inference-Header-Content-Length");
-    out_close(out, ']');
-}
-
-/* {"<type>": {"schema": ...}} for each type of the answer. */
-static void write_types(struct json_out *out, const struct route *r)
-{
-    char type[NAME_BYTES];
-    out_key(out, "content");
-    out_open(out, '{');
-    for (size_t i = 0; r->produces[i]; i++) {
-        const char *gives = route_words(r)->gives;
-        snprintf(type, sizeof(type), "%.*s", (int)strcspn(r->produces[i], ";"),
-                 r->produces[i]);
-        out_key(out, type);
-        out_open(out, '{');
-        out_key(out, "schema");
-        if (is_json(type) && gives)
-            openapi_ref(out, "schemas", gives);
-        else
-            openapi_text(out, is_json(type) ? "{'type':'object'}" : "@string");
-        out_close(out, '}');
-    }
-    out_close(out, '}');
-}
-
-static void write_answers(struct json_out *out, const struct route *r,
-                          bool has_body)
-{
-    const char *header[] = {"X-Request-Id", "Content-Encoding", "Vary",
-                            has_body ? "Server-Timing" : "ETag",
-                            "Inference-Header-Content-Length"};
-    size_t n = r->post == oip_infer ? 5 : has_body || r->tagged ? 4 : 3;
-    out_key(out, "responses");
-    out_open(out, '{');
-    out_key(out, "200");
-    out_open(out, '{');
-    out_member_string(out, "description", "The answer.");
-    openapi_headers(out, header, n);
-    write_types(out, r);
-    out_close(out, '}');
-    if (r->tagged) {
-        out_key(out, "304");
-        openapi_ref(out, "responses", "NotModified");
-    }
-    if (oip_owns(r->path))
-        openapi_text(out, "'4XX':{'$ref':'#/components/responses/OipError'},"
-                          "'5XX':{'$ref':'#/components/responses/OipError'}");
-    else
-        openapi_problems(out, has_body, strchr(r->path, '{'));
-    out_close(out, '}');
-}
-
-/* The one form there is. */
-static void write_form(struct json_out *out)
-{
-    openapi_text(out, "{'schema':@DetectionForm,'encoding':{"
-                      "'ground_truth':{'contentType':'application/json'},"
-                      "'detections':{'contentType':"
-                      "'application/json, application/x-npy'},"
-                      "'parameters':{'contentType':'application/json'},"
-                      "'outputs':{'contentType':'application/json'},"
-                      "'nonfinite':{'contentType':'application/json'}}}");
-}
-
-/* {"<type>": {"schema": ...}} for each type of the body. */
-static void write_body(struct json_out *out, const struct route *r)
-{
-    const char *takes = route_words(r)->takes;
-    openapi_text(out, "'requestBody':{'required':true,'content':{");
-    for (size_t i = 0; r->consumes[i]; i++) {
-        out_key(out, r->consumes[i]);
-        if (strcmp(r->consumes[i], "multipart/form-data") == 0) {
-            write_form(out);
-            continue;
-        }
-        openapi_text(out, "{'schema':");
-        if (is_json(r->consumes[i]) && takes)
-            openapi_ref(out, "schemas", takes);
-        else
-            openapi_text(out, is_json(r->consumes[i]) ? "{'type':'object'}"
-                                                      : "@string");
-        openapi_text(out, "}");
-    }
-    openapi_text(out, "}}");
-}
-
-static void write_method(struct json_out *out, const struct route *r,
-                         const char *method, bool has_body)
-{
-    const struct route_words *say = route_words(r);
-    out_key(out, method);
-    out_open(out, '{');
-    write_id(out, method, r->path);
-    out_key(out, "tags");
-    out_open(out, '[');
-    out_string(out, say->tag);
-    out_close(out, ']');
-    out_member_string(out, "summary", say->summary);
-    if (has_body)
-        write_body(out, r);
-    write_answers(out, r, has_body);
-    out_close(out, '}');
-}
-
-static void write_paths(struct json_out *out)
-{
-    out_key(out, "paths");
-    out_open(out, '{');
-    for (size_t i = 0; i < n_routes; i++) {
-        const struct route *r = &routes[i];
-        if (r->post == operation_post) {
-            openapi_operation_paths(out);
-            continue;
-        }
-        out_key(out, r->path);
-        out_open(out, '{');
-        write_parameters(out, r);
-        if (r->get)
-            write_method(out, r, "get", false);
-        if (r->post)
-            write_method(out, r, "post", true);
-        out_close(out, '}');
-    }
-    out_close(out, '}');
-}
-
 static void write_groups(struct json_out *out)
 {
     const char *group = "";
@@ -417,6 +243,10 @@ static void write_tags(struct json_out *out)
                       "'What operations there are, and many at once.'},"
                       "{'name':'detection','description':"
                       "'Scores of detectors, as pycocotools has them.'},"
+                      "{'name':'datasets','description':'Ground truth that "
+                      "runs are scored on.'},{'name':'runs','description':"
+                      "'Detections that come image by image, and what comes of "
+                      "them.'},"
                       "{'name':'inference','description':'The operations as "
                       "models of the Open Inference Protocol.'}");
     write_groups(out);
@@ -437,7 +267,7 @@ int openapi_document(struct api_call *call)
                  "'license':{'name':'MIT','identifier':'MIT'}},"
                  "'servers':[{'url':'/'}],'security':[{},{'bearer':[]}]");
     write_tags(out);
-    write_paths(out);
+    openapi_paths(out);
     write_components(out);
     out_close(out, '}');
     return 0;

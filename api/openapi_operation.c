@@ -360,7 +360,7 @@ static void write_path(struct json_out *out, const struct op *op)
     out_key(out, "responses");
     out_open(out, '{');
     write_answer(out, op);
-    openapi_problems(out, true, false);
+    openapi_problems(out, HAS_BODY);
     openapi_text(out, "}}}");
 }
 

@@ -119,11 +119,12 @@ static void contents(struct json_out *out)
 
 static void paths(struct json_out *out)
 {
+    char methods[ALLOW_BYTES];
     html_raw(out, "<h2>Paths</h2>\n<table>\n");
     for (size_t i = 0; i < n_routes; i++) {
         html_raw(out, "<tr>");
         html_element(out, "th", routes[i].path);
-        html_element(out, "td", route_allow(&routes[i]));
+        html_element(out, "td", route_methods(&routes[i], methods));
         html_element(out, "td", route_words(&routes[i])->summary);
         html_raw(out, "</tr>\n");
     }

@@ -212,6 +212,7 @@ void openapi_fixed_schemas(struct json_out *out)
         openapi_text(out, schemas[i].text);
     }
     openapi_detection_schemas(out);
+    openapi_run_schemas(out);
 }
 
 void openapi_fixed_parts(struct json_out *out)
@@ -252,8 +253,11 @@ void openapi_fixed_parts(struct json_out *out)
         "parse;dur=…, compute;dur=…, encode;dur=…. Inflating the body is "
         "part of parse, compressing the answer of encode.',"
         "'schema':@string},"
-        "'ETag':{'description':'A name of the answer by its bytes.',"
+        "'ETag':{'description':'A name of the answer by its bytes; of a "
+        "dataset its sha256.',"
         "'schema':@string},"
+        "'Location':{'description':'The path of what is new.','schema':{"
+        "'type':'string','format':'uri-reference'}},"
         "'WWW-Authenticate':{'description':'What kind of token is wanted.',"
         "'schema':@string},"
         "'Allow':{'description':'The methods that the path has.',"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define RUN "/v1/runs/{id}"
 #define MODEL "/v2/models/{model}"
 #define VERSION "/versions/{version}"
 
@@ -28,6 +29,35 @@ static const struct route_words words[] = {
      "BatchRequest", "BatchAnswer"},
     {"/v1/detection/evaluate", "detection", "COCO scores of detections",
      "DetectionRequest", "DetectionAnswer"},
+    {"/v1/datasets", "datasets", "The datasets", NULL, NULL},
+    {"/v1/datasets/{name}", "datasets", "Ground truth under a name", NULL,
+     NULL},
+    {"/v1/runs", "runs", "The runs, or a new one", NULL, NULL},
+    {RUN, "runs", "A run and its summary so far", NULL, NULL},
+    {RUN "/events", "runs", "What happens to a run, as server-sent events",
+     NULL, NULL},
+    {RUN "/images", "runs", "Images of a run: their scores, or more of them",
+     NULL, NULL},
+    {RUN "/finalize", "runs", "Closes a run and answers its scores", NULL,
+     NULL},
+    {RUN "/summary", "runs", "Summary of a run", NULL, NULL},
+    {RUN "/classes", "runs", "Per-category scores of a run", NULL, NULL},
+    {RUN "/curves", "runs", "Precision-recall curves of a run", NULL, NULL},
+    {RUN "/operating_points", "runs", "Operating points of a run", NULL, NULL},
+    {RUN "/confusion", "runs", "Confusion matrix of a run", NULL, NULL},
+    {RUN "/errors", "runs", "Types of errors of a run, and what they cost",
+     NULL, NULL},
+    {RUN "/calibration", "runs", "Calibration of a run's scores", NULL, NULL},
+    {RUN "/lrp", "runs", "LRP errors of a run", NULL, NULL},
+    {RUN "/slices", "runs", "Scores of a run by size and number of objects",
+     NULL, NULL},
+    {RUN "/intervals", "runs", "Confidence intervals of a run", NULL, NULL},
+    {RUN "/arrays", "runs", "Arrays of a run as pycocotools lays them out",
+     NULL, NULL},
+    {RUN "/images/{image_id}", "runs", "One image of a run, box by box", NULL,
+     NULL},
+    {RUN "/report.html", "runs", "A run as one page to look at", NULL, NULL},
+    {"/v1/compare", "runs", "What one run has more than another", NULL, NULL},
     {"/v2", "inference", "The server, as the protocol has it", NULL,
      "OipServer"},
     {"/v2/", "inference", "The same as /v2", NULL, "OipServer"},

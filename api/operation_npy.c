@@ -29,56 +29,6 @@ static void query_init(struct query *q, const struct op *op)
         q->key[q->n++] = op->param[i].name;
 }
 
-static int query_read(struct query *q, const char *text, struct arena *mem,
-                      struct api_error *err)
-{
-    struct query_pair pair;
-    int more;
-    while ((more = query_next(&text, mem, &pair, err)) > 0 && !api_full(err)) {
-        struct at at = {NULL, pair.key, 0};
-        size_t row = 0;
-        if (read_key(pair.key, &at, q->key, q->n, err))
-            continue;
-        while (strcmp(q->key[row], pair.key) != 0)
-            row++;
-        if (q->value[row])
-            at_fail(err, PROBLEM_INVALID_VALUE, &at,
-                    "is twice in the query, must be there once");
-        q->value[row] = pair.value;
-    }
-    return more < 0 || err->n ? -1 : 0;
-}
-
-static size_t digits(const char *s)
-{
-    return strspn(s, "0123456789");
-}
-
-/* A number as JSON has it: -1, 0.5, 1e-3; not 01, .5, 1. or +1. */
-static bool is_number(const char *s)
-{
-    s += *s == '-';
-    size_t n = digits(s);
-    if (n == 0 || (*s == '0' && n > 1))
-        return false;
-    s += n;
-    if (*s == '.') {
-        n = digits(++s);
-        if (n == 0)
-            return false;
-        s += n;
-    }
-    if (*s == 'e' || *s == 'E') {
-        s++;
-        s += *s == '+' || *s == '-';
-        n = digits(s);
-        if (n == 0)
-            return false;
-        s += n;
-    }
-    return *s == '\0';
-}
-
 static bool is_word(const char *s)
 {
     return strcmp(s, "true") == 0 || strcmp(s, "false") == 0 ||
@@ -94,7 +44,7 @@ static void write_value(struct json_out *out, const struct op_param *p,
 {
     bool null =
         strcmp(text, "null") == 0 && (p->nullable || isnan(p->fallback));
-    if (p->type == OP_CHOICE ? null : is_number(text) || is_word(text))
+    if (p->type == OP_CHOICE ? null : query_is_number(text) || is_word(text))
         out_raw(out, text);
     else
         out_string(out, text);
@@ -196,7 +146,8 @@ int operation_npy_source(struct api_call *call, struct npy *npy,
         return api_fail(&call->err, PROBLEM_MALFORMED_NPY, NULL, "the body %s",
                         npy->why);
     query_init(&q, op);
-    if (query_read(&q, call->req->query, call->mem, &call->err))
+    if (query_read(call->req->query, q.key, q.n, 0, q.value, call->mem,
+                   &call->err))
         return -1;
     json_out_init(&text, call->mem, false);
     write_request(&text, op, &q, npy);

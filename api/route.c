@@ -4,6 +4,7 @@
 #include "api/oip.h"
 #include "api/operation.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define JSON "application/json"
@@ -22,6 +23,7 @@ static const char *const metrics[] = {
     "text/plain; version=0.0.4; charset=utf-8",
     "application/openmetrics-text; version=1.0.0; charset=utf-8", NULL};
 static const char *const html[] = {"text/html; charset=utf-8", NULL};
+static const char *const events[] = {"text/event-stream", NULL};
 static const char *const json_form[] = {JSON, "multipart/form-data", NULL};
 static const char *const json_bytes[] = {JSON, "application/octet-stream",
                                          NULL};
@@ -45,6 +47,13 @@ static bool operation_exists(const char *rest)
     {                                                        \
         .path = (where), .get = (handler), .produces = json, \
         .exists = oip_exists,                                \
+    }
+
+/* One output of a run, as far as it has come. */
+#define RESULT(name)                                                         \
+    {                                                                        \
+        .path = "/v1/runs/{id}/" name, .get = run_results, .produces = json, \
+        .stored = true, .tagged = true,                                      \
     }
 
 /* Health, which nobody needs a token for. */
@@ -90,6 +99,87 @@ const struct route routes[] = {
      .produces = json_text,
      .consumes = json_form,
      .in_pieces = true},
+    {.path = "/v1/datasets",
+     .get = dataset_list,
+     .produces = json,
+     .stored = true,
+     .waits = ON_ALL},
+    {.path = "/v1/datasets/{name}",
+     .get = dataset_get,
+     .put = dataset_put,
+     .delete = dataset_delete,
+     .produces = json,
+     .consumes = json,
+     .change = SCOPE_WRITE,
+     .stored = true,
+     .waits = ON_GET | ON_DELETE,
+     .tagged = true},
+    {.path = "/v1/runs",
+     .get = run_list,
+     .post = run_create,
+     .produces = json,
+     .consumes = json,
+     .change = SCOPE_WRITE,
+     .stored = true,
+     .waits = ON_ALL},
+    {.path = "/v1/runs/{id}",
+     .get = run_get,
+     .patch = run_patch,
+     .delete = run_delete,
+     .produces = json,
+     .consumes = json,
+     .change = SCOPE_WRITE,
+     .stored = true,
+     .waits = ON_ALL,
+     .tagged = true},
+    {.path = "/v1/runs/{id}/events",
+     .get = run_events,
+     .produces = events,
+     .stored = true,
+     .waits = ON_ALL},
+    {.path = "/v1/runs/{id}/images",
+     .get = run_results,
+     .post = run_images,
+     .produces = json,
+     .consumes = json,
+     .change = SCOPE_WRITE,
+     .stored = true,
+     .waits = ON_POST,
+     .tagged = true},
+    {.path = "/v1/runs/{id}/finalize",
+     .post = run_finalize,
+     .produces = json,
+     .consumes = json,
+     .change = SCOPE_WRITE,
+     .stored = true,
+     .untyped = true},
+    RESULT("summary"),
+    RESULT("classes"),
+    RESULT("curves"),
+    RESULT("operating_points"),
+    RESULT("confusion"),
+    RESULT("errors"),
+    RESULT("calibration"),
+    RESULT("lrp"),
+    RESULT("slices"),
+    RESULT("intervals"),
+    RESULT("arrays"),
+    {.path = "/v1/runs/{id}/images/{image_id}",
+     .get = run_image,
+     .produces = json,
+     .stored = true,
+     .waits = ON_ALL,
+     .tagged = true},
+    {.path = "/v1/runs/{id}/report.html",
+     .get = run_report,
+     .produces = html,
+     .stored = true,
+     .tagged = true},
+    {.path = "/v1/compare",
+     .get = run_compare,
+     .produces = json_text,
+     .stored = true,
+     .tagged = true},
     {.path = "/v1/batch",
      .post = batch_post,
      .produces = json,
@@ -137,9 +227,70 @@ static bool is_there(const struct route *route, const char *path)
     return !route->exists || route->exists(route_rest(route, path));
 }
 
-const char *route_allow(const struct route *route)
+/* Methods, the handler of each, and those that only look. */
+static const struct {
+    const char *name;
+    size_t handler;
+    enum route_method bit;
+} methods[] = {
+    {"GET", offsetof(struct route, get), ON_GET},
+    {"HEAD", offsetof(struct route, get), ON_GET},
+    {"POST", offsetof(struct route, post), ON_POST},
+    {"PUT", offsetof(struct route, put), ON_PUT},
+    {"PATCH", offsetof(struct route, patch), ON_PATCH},
+    {"DELETE", offsetof(struct route, delete), ON_DELETE},
+};
+enum { METHODS = sizeof(methods) / sizeof(methods[0]) };
+
+static api_handler *handler_at(const struct route *route, size_t method)
 {
-    return route->get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+    api_handler *handler;
+    memcpy(&handler, (const char *)route + methods[method].handler,
+           sizeof(handler));
+    return handler;
+}
+
+static size_t method_of(const char *name)
+{
+    size_t m = 0;
+    while (m < METHODS && strcmp(methods[m].name, name) != 0)
+        m++;
+    return m;
+}
+
+api_handler *route_handler(const struct route *route, const char *method)
+{
+    size_t m = method_of(method);
+    return m < METHODS ? handler_at(route, m) : NULL;
+}
+
+enum api_scope route_scope(const struct route *route, const char *method)
+{
+    size_t m = method_of(method);
+    bool changes = m < METHODS && methods[m].bit != ON_GET;
+    return changes && route->change ? route->change : route->scope;
+}
+
+bool route_waits(const struct route *route, const char *method)
+{
+    size_t m = method_of(method);
+    return m < METHODS && route->waits & methods[m].bit;
+}
+
+const char *route_methods(const struct route *route, char list[ALLOW_BYTES])
+{
+    char *end = list;
+    for (size_t m = 0; m < METHODS; m++)
+        if (handler_at(route, m))
+            end = stpcpy(stpcpy(end, methods[m].name), ", ");
+    stpcpy(end, "OPTIONS");
+    return list;
+}
+
+const char *route_allow(const struct route *route, struct arena *mem)
+{
+    char *list = arena_alloc(mem, ALLOW_BYTES, 1);
+    return list ? route_methods(route, list) : "OPTIONS";
 }
 
 const char *route_rest(const struct route *route, const char *path)

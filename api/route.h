@@ -27,14 +27,27 @@ struct api_call {
  */
 typedef int api_handler(struct api_call *call);
 
+/* Methods, where a route tells some from others. */
+enum route_method {
+    ON_GET = 1, /* and HEAD */
+    ON_POST = 2,
+    ON_PUT = 4,
+    ON_PATCH = 8,
+    ON_DELETE = 16,
+    ON_ALL = 31
+};
+
 struct route {
     const char *path; /* "{name}" stands for any one segment */
-    api_handler *get, *post;
+    api_handler *get, *post, *put, *patch, *delete;
     const char *const *produces; /* preferred first; NULL ends them */
     const char *const *consumes; /* types of the body, likewise */
     size_t inline_bytes_max;     /* of the body; larger ones go to a worker */
-    enum api_scope scope;
-    bool vital;     /* answered whatever the load */
+    enum api_scope scope;        /* of GET and HEAD */
+    enum api_scope change;       /* of the other methods, if more than scope */
+    bool vital;                  /* answered whatever the load */
+    unsigned waits; /* methods that wait for the store, not compute */
+    bool stored;    /* nothing without env->store */
     bool tagged;    /* the answer has an ETag: it seldom changes */
     bool in_pieces; /* api_intake_new reads the body while it comes */
     bool untyped;   /* a body without Content-Type is the first of consumes */
@@ -42,8 +55,19 @@ struct route {
     bool (*exists)(const char *rest);
 };
 
-/* Its methods, for Allow. */
-const char *route_allow(const struct route *route);
+/* What answers a method of it, or NULL. */
+api_handler *route_handler(const struct route *route, const char *method);
+
+/* What a client must be allowed to do for that. */
+enum api_scope route_scope(const struct route *route, const char *method);
+
+/* Whether that mostly waits for the store. */
+bool route_waits(const struct route *route, const char *method);
+
+/* Its methods, for Allow: in list, or in mem. */
+enum { ALLOW_BYTES = sizeof("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") };
+const char *route_methods(const struct route *route, char list[ALLOW_BYTES]);
+const char *route_allow(const struct route *route, struct arena *mem);
 
 extern const struct route routes[];
 extern const size_t n_routes;
@@ -72,7 +96,23 @@ int oip_live(struct api_call *call);
 int oip_ready(struct api_call *call);
 int oip_metadata(struct api_call *call);
 int oip_model_ready(struct api_call *call);
-int oip_infer(struct api_call *call);        /* oip_infer.c */
+int oip_infer(struct api_call *call);   /* oip_infer.c */
+int dataset_put(struct api_call *call); /* datasets.c */
+int dataset_get(struct api_call *call);
+int dataset_list(struct api_call *call);
+int dataset_delete(struct api_call *call);
+int run_create(struct api_call *call); /* run_create.c */
+int run_list(struct api_call *call);   /* runs.c */
+int run_get(struct api_call *call);
+int run_patch(struct api_call *call);
+int run_delete(struct api_call *call);
+int run_events(struct api_call *call);       /* run_events.c */
+int run_images(struct api_call *call);       /* run_images.c */
+int run_finalize(struct api_call *call);     /* run_finalize.c */
+int run_results(struct api_call *call);      /* run_results.c */
+int run_image(struct api_call *call);        /* run_image.c */
+int run_report(struct api_call *call);       /* run_report.c */
+int run_compare(struct api_call *call);      /* run_compare.c */
 int openapi_document(struct api_call *call); /* openapi.c */
 int openapi_page(struct api_call *call);     /* openapi_page.c */
 

@@ -2,6 +2,7 @@
 #include "api/content.h"
 #include "api/query.h"
 #include "api/route.h"
+#include "api/store.h"
 
 #include <string.h>
 
@@ -19,6 +20,8 @@ int service_guide(struct api_call *call)
         "  POST /v1/GROUP/NAME          activations, losses, boxes: value, "
         "gradient, stats\n"
         "  POST /v1/batch               up to 256 of them in one request\n"
+        "  PUT  /v1/datasets/NAME       ground truth, for\n"
+        "  POST /v1/runs                runs whose images come in batches\n"
         "  GET  /v2                     the same as models of the Open "
         "Inference Protocol\n"
         "  GET  /livez /readyz /version\n"
@@ -58,15 +61,20 @@ int service_live(struct api_call *call)
 
 int service_ready(struct api_call *call)
 {
+    const struct api_store *store = call->env->store;
     if (call->env->draining)
         return api_fail(&call->err, PROBLEM_DRAINING, NULL,
                         "shutting down: finishing what was accepted");
+    if (store && !store->ready(store->self))
+        return api_fail(&call->err, PROBLEM_STORE_GONE, NULL,
+                        "the store of datasets and runs cannot be reached");
     out_open(&call->out, '{');
     out_member_string(&call->out, "status", "ok");
     if (query_has(call->req->query, "verbose")) {
         out_key(&call->out, "checks");
         out_open(&call->out, '{');
         out_member_string(&call->out, "serving", "ok");
+        out_member_string(&call->out, "store", store ? "ok" : "none");
         out_close(&call->out, '}');
     }
     out_close(&call->out, '}');
@@ -96,12 +104,13 @@ int service_version(struct api_call *call)
 /* The paths, each with its methods. */
 static void write_links(struct json_out *out)
 {
+    char methods[ALLOW_BYTES];
     out_key(out, "links");
     out_open(out, '[');
     for (size_t i = 0; i < n_routes; i++) {
         out_open(out, '{');
         out_member_string(out, "href", routes[i].path);
-        out_member_string(out, "methods", route_allow(&routes[i]));
+        out_member_string(out, "methods", route_methods(&routes[i], methods));
         out_close(out, '}');
     }
     out_close(out, ']');
@@ -123,6 +132,8 @@ int service_document(struct api_call *call)
     out_open(out, '[');
     out_string(out, "detection");
     out_string(out, "operations");
+    if (call->env->store)
+        out_string(out, "runs");
     out_close(out, ']');
     out_key(out, "encodings"); /* of bodies, and of answers where asked */
     out_open(out, '[');

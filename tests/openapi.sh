@@ -40,7 +40,7 @@ install_linter()
 
 deploy/dependencies openapi || skip 'node and npm are not there'
 install_linter || skip 'npm could not install the linter'
-"$evald" serve --listen 127.0.0.1:0 --ready-file "$dir/ready" \
+"$evald" serve --listen 127.0.0.1:0 --store none --ready-file "$dir/ready" \
     >"$dir/log" 2>&1 &
 pid=$!
 tries=0

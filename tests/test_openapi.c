@@ -86,11 +86,25 @@ static void every_route_is_there(void **state)
             fail_msg("api/openapi_words.c has no words on %s", r->path);
         if (r->post == operation_post)
             continue;
-        if (!path || !json_object_get(path, "get") != !r->get ||
-            !json_object_get(path, "post") != !r->post)
-            fail_msg("%s: missing, or with other methods", r->path);
-        if (!say->gives != !json || !say->takes != !r->post)
-            fail_msg("%s: its schemas are not named", r->path);
+        const struct {
+            const char *name;
+            api_handler *handler;
+            bool takes, gives;
+        } methods[] = {{"get", r->get, false, true},
+                       {"put", r->put, true, true},
+                       {"post", r->post, true, true},
+                       {"patch", r->patch, true, true},
+                       {"delete", r->delete, false, false}};
+        for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
+            const json_t *there = json_object_get(path, methods[m].name);
+            struct method_words own = openapi_words_of(r, methods[m].name);
+            if (!there != !methods[m].handler)
+                fail_msg("%s: missing, or with other methods", r->path);
+            if (there && (!own.gives != !(json && methods[m].gives) ||
+                          !own.takes != !methods[m].takes))
+                fail_msg("%s %s: its schemas are not named", methods[m].name,
+                         r->path);
+        }
     }
     json_decref(doc);
 }
