@@ -51,7 +51,8 @@ CFLAGS := -O1 -fsanitize=fuzzer-no-link,address,undefined \
 LDFLAGS := -fsanitize=address,undefined
 endif
 
-PKGS := libmicrohttpd gnutls libuv jansson nettle zlib libzstd inih libseccomp
+PKGS := libmicrohttpd gnutls libuv jansson nettle zlib libzstd inih libseccomp \
+	sqlite3 libpq
 # asked once, and only by targets that build
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -161,13 +162,14 @@ clang: ## the tests as clang builds them
 	@$(MAKE) --no-print-directory -j2 VARIANT=clang run-tests
 
 .PHONY: run-threaded
-THREADED := $(addprefix $(O)/tests/,test_budget test_clients \
-	test_coco_analysis test_coco_intervals \
+THREADED := $(addprefix $(O)/tests/,test_budget test_cache test_clients \
+	test_coco_analysis test_coco_intervals test_coco_live test_coco_part \
 	test_handshakes test_log test_metrics test_pool test_pool_regions \
-	test_spares test_tls)
+	test_spares test_store test_store_limits test_store_threads test_tls)
 # What asks one thing after the other shows nothing that these do not.
 UNTHREADED := analysis cli config content deploy eval_outputs faults gate golden \
-	npy oip openapi readme service warnings
+	npy oip openapi postgresql readme results service store_command torture \
+	warnings
 .PHONY: threaded
 threaded: $(O)/evald $(THREADED)
 run-threaded: threaded
@@ -189,6 +191,7 @@ bench: ## time scoring, operations, the wire, the front, and print ratios
 	@$(PYTHON) tests/bench/oip.py build/evald
 	@$(PYTHON) tests/bench/front.py build/evald
 	@$(PYTHON) tests/bench/lanes.py build/evald
+	@$(PYTHON) tests/bench/runs.py build/evald
 	@$(PYTHON) tests/bench/compare.py build/evald
 
 .PHONY: benches
@@ -200,6 +203,13 @@ soak: ## load a daemon for SOAK_SECONDS (600) and watch its memory
 	@deploy/dependencies build check
 	@$(MAKE) --no-print-directory -j2 binary
 	@$(PYTHON) tests/soak.py $(SOAK_SECONDS) $(O)/evald
+
+.PHONY: torture
+torture: ## kill a store, then a daemon, 1,000 times; nothing may be lost
+	@deploy/dependencies build check
+	@$(MAKE) --no-print-directory -j2 binary $(O)/tests/test_store_kill
+	@EVALD_TORTURE=1000 $(O)/tests/test_store_kill
+	@TORTURE=1000 $(PYTHON) tests/http/test_torture.py
 
 .PHONY: fuzz
 FUZZ_SECONDS ?= 60

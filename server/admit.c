@@ -155,17 +155,16 @@ static bool check_time(struct request *r)
 /* Its queue is looked at before the upload, and again behind it. */
 static bool is_full(const struct front *f, enum pool_lane lane)
 {
-    const struct settings *s = f->settings;
-    size_t most = lane == LANE_HEAVY ? s->queue_heavy_max : s->queue_light_max;
-    return pool_stats(f->pool).waiting[lane] >= most;
+    return pool_stats(f->pool).waiting[lane] >= front_queue_max(f, lane);
 }
 
 static bool check_room(struct request *r)
 {
     struct front *f = r->http->front;
     const struct api_route *route = &r->route;
-    if (route->vital ||
-        (!r->head.chunked && r->req.content_length <= route->inline_bytes_max))
+    bool offered = route->waits || route->computes || r->head.chunked ||
+                   r->req.content_length > route->inline_bytes_max;
+    if (route->vital || !offered)
         return true;
     if (is_full(f, r->lane)) {
         request_refuse(r, PROBLEM_OVERLOADED, 0,

@@ -42,8 +42,11 @@ static const struct command help_command = {
 };
 
 const struct command *const commands[] = {
-    &serve_command, &config_command,     &eval_command,    &op_command,
-    &ops_command,   &sample_command,     &health_command,  &token_command,
-    &man_command,   &completion_command, &version_command, &help_command,
-    NULL,
+    &serve_command,      &config_command,
+    &eval_command,       &op_command,
+    &ops_command,        &sample_command,
+    &health_command,     &token_command,
+    &store_command,      &man_command,
+    &completion_command, &version_command,
+    &help_command,       NULL,
 };

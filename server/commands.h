@@ -6,7 +6,7 @@
 
 extern const struct command serve_command, config_command, eval_command,
     op_command, ops_command, sample_command, health_command, token_command,
-    man_command, completion_command;
+    store_command, man_command, completion_command;
 
 /* All of them in the order of evald help, and NULL. */
 extern const struct command *const commands[];

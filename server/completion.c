@@ -70,6 +70,19 @@ static void bash_value(const struct command *c, const struct option *o)
     }
 }
 
+/* Operands that are one of a few words. */
+static const char *const words[] = {
+    [OPERAND_SHELL] = "bash zsh fish",
+    [OPERAND_TOKEN_PART] = "new list remove",
+    [OPERAND_STORE_PART] = "check vacuum export import",
+};
+
+/* The words that complete its first operand, or NULL. */
+static const char *words_of(const struct command *c)
+{
+    return words[c->operand[0]];
+}
+
 static void bash_command(const struct command *c)
 {
     const struct option *o;
@@ -79,10 +92,8 @@ static void bash_command(const struct command *c)
     printf("--help'");
     if (takes(c, OPERAND_OPERATION))
         printf(" words=$operations");
-    if (takes(c, OPERAND_SHELL))
-        printf(" words='bash zsh fish'");
-    if (takes(c, OPERAND_TOKEN_PART))
-        printf(" words='new list remove'");
+    if (words_of(c))
+        printf(" words='%s'", words_of(c));
     if (takes(c, OPERAND_FILE))
         printf(" kind=-f");
     if (takes(c, OPERAND_DIRECTORY))
@@ -158,8 +169,6 @@ static const char *const zsh_operands[] = {
     [OPERAND_FILE] = "_files",
     [OPERAND_DIRECTORY] = "_files -/",
     [OPERAND_OPERATION] = "($operations)",
-    [OPERAND_SHELL] = "(bash zsh fish)",
-    [OPERAND_TOKEN_PART] = "(new list remove)",
 };
 
 static void zsh_command(const struct command *c)
@@ -168,10 +177,13 @@ static void zsh_command(const struct command *c)
     printf("    %s)\n        _arguments -S \\\n", c->name);
     for (size_t i = 0; (o = options_at(c, i)); i++)
         zsh_option(o);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
+        const char *word = words[c->operand[i]];
         if (c->operand[i] != OPERAND_OTHER)
-            printf("            \"%zu:operand:%s\" \\\n", i + 1,
-                   zsh_operands[c->operand[i]]);
+            printf("            \"%zu:operand:%s%s%s\" \\\n", i + 1,
+                   word ? "(" : "", word ? word : zsh_operands[c->operand[i]],
+                   word ? ")" : "");
+    }
     puts("            '--help[show this]' ;;");
 }
 
@@ -256,13 +268,9 @@ static void fish_command(const struct command *c)
         print_operations();
         puts("'");
     }
-    if (takes(c, OPERAND_SHELL)) {
+    if (words_of(c)) {
         fish_begin(c);
-        puts(" -a 'bash zsh fish'");
-    }
-    if (takes(c, OPERAND_TOKEN_PART)) {
-        fish_begin(c);
-        puts(" -a 'new list remove'");
+        printf(" -a '%s'\n", words_of(c));
     }
 }
 

@@ -83,7 +83,7 @@ int confine(const struct confine_paths *paths, struct confinement *got)
     }
     got->no_capabilities = drop_capabilities();
     got->undumpable = forbid_dumps();
-    got->calls = SANITIZED ? 0 : syscalls_restrict();
+    got->calls = SANITIZED ? 0 : syscalls_restrict(paths->connect != NULL);
     if (got->calls < 0) {
         got->calls_error = errno;
         got->calls = 0;

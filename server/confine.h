@@ -1,7 +1,8 @@
 /*
  * What the daemon gives up once it is ready to serve: whoever gets to run
  * code in it by a malformed request finds no program to start, no file to
- * write, next to none to read, nowhere to connect to and no privilege.
+ * write but the store's, next to none to read, nowhere to connect to but the
+ * database, and no privilege.
  *
  * All of it is best effort: an old kernel or a container may have no
  * Landlock or forbid filters.  Then the daemon goes on with the rest and says
@@ -13,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct confine_paths {
     /*
@@ -24,6 +26,16 @@ struct confine_paths {
     const char *const *read;
     /* Written, and removed in the end: its directory stays writable; or NULL */
     const char *ready_file;
+    /*
+     * A database of SQLite, or NULL: it and what is beside it may be read,
+     * written and removed, and files may be made there.
+     */
+    const char *store;
+    /*
+     * TCP ports that may be connected to, on any machine, and 0 at their end;
+     * sockets of this machine may be, too.  NULL: nothing may.
+     */
+    const uint16_t *connect;
 };
 
 struct confinement {

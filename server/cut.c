@@ -4,6 +4,7 @@
  */
 #include "core/random.h"
 #include "server/loop.h"
+#include "server/stream.h"
 
 #include <poll.h>
 #include <string.h>
@@ -86,7 +87,9 @@ void cut_expired(void *context, struct connection *c)
 void cut_gone(struct connection *c)
 {
     struct request *r = c->request;
-    if (r && r->state == REQUEST_WORK && r->reason == REASON_NONE)
+    if (r && r->state == REQUEST_STREAM)
+        stream_end(r);
+    else if (r && r->state == REQUEST_WORK && r->reason == REASON_NONE)
         exchange_stop(r, REASON_CLIENT_GONE);
 }
 
@@ -146,6 +149,8 @@ void cut_look(void *http, struct connection *c, uint64_t now_ns)
         return;
     if (may_have_gone(c) && has_gone(c))
         connection_end(c);
+    else if (c->request && c->request->state == REQUEST_STREAM)
+        stream_look(c->request, now_ns);
     else if (c->phase == PHASE_BODY && c->request)
         look_at_body(http, c, now_ns);
 }
@@ -155,7 +160,10 @@ void cut_phase(struct http *http, struct connection *c)
     enum front_phase phase = front_phase(http->front);
     if (c->closing)
         return;
-    if (phase == FRONT_DRAINING && c->phase == PHASE_IDLE)
+    /* clients of streams come back, to another daemon or the next */
+    if (c->request && c->request->state == REQUEST_STREAM)
+        stream_end(c->request);
+    else if (phase == FRONT_DRAINING && c->phase == PHASE_IDLE)
         connection_enter(&http->connections, c, PHASE_IDLE, DRAIN_IDLE_MS);
     else if (phase == FRONT_OVER ||
              (phase == FRONT_ENDING && c->phase == PHASE_IDLE))

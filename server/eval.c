@@ -349,9 +349,8 @@ static void choose_outputs(struct eval *e)
     unsigned asked = flags->outputs.bits;
     unsigned tables = (flags->per_class ? OUTPUT_PER_CLASS : 0u) |
                       (flags->per_image ? OUTPUT_PER_IMAGE : 0u);
-    unsigned page = OUTPUTS_ALL & ~(OUTPUT_ARRAYS | OUTPUT_INTERVALS | 0u);
     e->shown = (asked ? asked : OUTPUT_SUMMARY) | tables;
-    e->paged = !flags->html ? 0 : asked ? e->shown : page;
+    e->paged = !flags->html ? 0 : asked ? e->shown : OUTPUTS_PAGE;
     e->req.outputs = (is_page_only(e) ? 0 : e->shown) | e->paged;
 }
 

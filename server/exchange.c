@@ -2,6 +2,7 @@
 #include "core/random.h"
 #include "server/answers.h"
 #include "server/loop.h"
+#include "server/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +26,26 @@ static void enter(struct request *r, enum connection_phase phase, size_t ms)
         connection_enter(&r->http->connections, r->c, phase, ms);
 }
 
+static enum pool_lane lane_of(const struct request *r)
+{
+    if (r->route.waits)
+        return LANE_STORE;
+    return r->large || r->route.computes ? LANE_HEAVY : LANE_LIGHT;
+}
+
+/* Whether the loop may answer it, which then waits for nobody. */
+static bool is_quick(const struct request *r)
+{
+    return r->body.bytes <= r->route.inline_bytes_max && !r->route.waits &&
+           !r->route.computes && !r->body.too_large && !r->body.starved;
+}
+
 /* Whether the head of a request announces much to do. */
 static enum spare_size size_of(const struct request *r)
 {
     if (r->route.vital)
         return SPARE_VITAL;
-    return r->lane == LANE_HEAVY ? SPARE_LARGE : SPARE_SMALL;
+    return r->large || r->lane == LANE_HEAVY ? SPARE_LARGE : SPARE_SMALL;
 }
 
 static struct request *request_new(struct http *http,
@@ -57,6 +72,8 @@ static struct request *request_new(struct http *http,
         .write_metrics = front_write_metrics,
         .metrics = http->front,
         .counts = metrics_counts(http->front->metrics),
+        .store = front_store(http->front),
+        .cache = front_cache(http->front),
     };
     if (request_read_head(r, method, version, random_next(&http->id))) {
         request_clear(r);
@@ -64,10 +81,9 @@ static struct request *request_new(struct http *http,
         return NULL;
     }
     /* nobody knows how much a body is before it is inflated */
-    r->lane = r->route.encoded || r->head.chunked ||
-                      r->req.content_length > LIGHT_BYTES_MAX
-                  ? LANE_HEAVY
-                  : LANE_LIGHT;
+    r->large = r->route.encoded || r->head.chunked ||
+               r->req.content_length > LIGHT_BYTES_MAX;
+    r->lane = lane_of(r);
     r->body.budget = &http->front->budget;
     r->body.bytes_max = s->body_bytes_max;
     r->body.expected = r->req.content_length;
@@ -84,6 +100,8 @@ static void request_end(struct request *r, bool sent)
     struct http *http = r->http;
     if (r->counted)
         clients_end(http->front->clients, r->held);
+    if (r->stream.counted)
+        atomic_fetch_sub(&http->front->streams, 1);
     request_finish(r, sent);
     request_clear(r);
     spares_give_arena(&http->spares, size_of(r), &r->mem);
@@ -124,8 +142,7 @@ static void job_done(struct pool_job *job)
     http_pump(http);
 }
 
-/* Gives a job to the pool; -1 if that has no room. */
-static int submit(struct request *r, void (*run)(struct pool_job *job))
+int exchange_submit(struct request *r, void (*run)(struct pool_job *job))
 {
     r->job = (struct pool_job){
         .run = run, .done = job_done, .lane = r->lane, .port = r->http->port};
@@ -153,29 +170,27 @@ static int begin_pieces(struct request *r)
 static void read_pieces(struct request *r)
 {
     body_take(&r->body, false);
-    if (submit(r, pieces_run) == 0)
+    if (exchange_submit(r, pieces_run) == 0)
         return;
     body_give_back(&r->body);
     r->refused = true;
 }
 
-/* Until it is resumed, libmicrohttpd leaves the connection alone. */
-static void pause_connection(struct request *r)
+void exchange_pause(struct request *r)
 {
     if (!r->paused)
         MHD_suspend_connection(r->connection);
     r->paused = true;
 }
 
-static void unwatch(struct request *r)
+void exchange_unwatch(struct request *r)
 {
     if (r->watched)
         epoll_ctl(r->http->gone_fd, EPOLL_CTL_DEL, r->c->fd, NULL);
     r->watched = false;
 }
 
-/* libmicrohttpd does not see that a suspended client goes away. */
-static void watch(struct request *r)
+void exchange_watch(struct request *r)
 {
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET,
                                 .data.ptr = r->c};
@@ -183,9 +198,9 @@ static void watch(struct request *r)
         epoll_ctl(r->http->gone_fd, EPOLL_CTL_ADD, r->c->fd, &event) == 0;
 }
 
-static void resume(struct request *r)
+void exchange_resume(struct request *r)
 {
-    unwatch(r);
+    exchange_unwatch(r);
     if (r->paused)
         MHD_resume_connection(r->connection);
     r->paused = false;
@@ -212,7 +227,7 @@ static void begin_work(struct request *r)
     r->queued_ns = uv_hrtime();
     r->state = REQUEST_WORK;
     bool whole = !r->refused && !r->body.too_large && !r->body.starved;
-    if (whole && submit(r, answer_run) == 0)
+    if (whole && exchange_submit(r, answer_run) == 0)
         return;
     if (r->body.spares)
         body_give_back(&r->body);
@@ -227,27 +242,31 @@ static void begin_work(struct request *r)
                        r->body.starved ? "the memory for requests is in use"
                                        : "the queue of requests is full");
     r->state = REQUEST_DONE;
-    resume(r);
+    exchange_resume(r);
 }
 
 /* What is to be done next, now that no job of the request is with the pool. */
 static void go_on(struct request *r)
 {
+    if (r->state == REQUEST_STREAM) {
+        stream_answered(r);
+        return;
+    }
     bool stopped = atomic_load(&r->stop);
     if (stopped && !r->complete) {
         r->refused = true; /* its connection is about to close */
-        resume(r);
+        exchange_resume(r);
     } else if (stopped || r->state == REQUEST_WORK) {
         if (stopped)
             refuse_stopped(r);
         r->state = REQUEST_DONE;
-        resume(r);
+        exchange_resume(r);
     } else if (r->complete) {
         begin_work(r);
     } else {
         if (r->body.n_waiting > 0 && !r->refused)
             read_pieces(r);
-        resume(r);
+        exchange_resume(r);
     }
 }
 
@@ -267,9 +286,8 @@ static size_t work_ms(const struct request *r)
 static enum MHD_Result end_body(struct request *r)
 {
     r->complete = true;
-    if (r->body.bytes <= r->route.inline_bytes_max && !r->body.too_large &&
-        !r->body.starved) {
-        r->env.par = &parallel_serial; /* the loop waits for nobody */
+    if (is_quick(r)) {
+        r->env.par = &parallel_serial;
         request_answer(r);
         return request_send(r);
     }
@@ -278,8 +296,8 @@ static enum MHD_Result end_body(struct request *r)
         begin_work(r);
     if (r->state == REQUEST_DONE)
         return request_send(r);
-    pause_connection(r); /* before its job may be seen to be done */
-    watch(r);
+    exchange_pause(r); /* before its job may be seen to be done */
+    exchange_watch(r);
     return MHD_YES;
 }
 
@@ -296,7 +314,7 @@ static enum MHD_Result read_body(struct request *r, const char *bytes,
     if (r->body.n_waiting > 0 && !r->busy && !r->refused)
         read_pieces(r);
     if (r->busy && body_is_full(&r->body))
-        pause_connection(r);
+        exchange_pause(r);
     return MHD_YES;
 }
 
@@ -374,7 +392,7 @@ void exchange_on_completed(void *context, struct MHD_Connection *connection,
     *request = NULL;
     if (!r)
         return;
-    unwatch(r);
+    exchange_unwatch(r);
     r->c->request = NULL;
     bool draining = front_phase(http->front) != FRONT_SERVING;
     enter(r, PHASE_IDLE,

@@ -3,12 +3,15 @@
 #define EVALD_SERVER_FRONT_H
 
 #include "core/budget.h"
+#include "server/cache.h"
 #include "server/clients.h"
 #include "server/connections.h"
 #include "server/metrics.h"
 #include "server/origin.h"
 #include "server/pool.h"
+#include "server/postgresql.h"
 #include "server/settings.h"
+#include "server/store.h"
 #include "server/tls.h"
 #include "server/tokens.h"
 
@@ -25,6 +28,9 @@ struct front {
     struct pool *pool;
     struct budget budget; /* of memory: all loops' and requests' */
     struct clients *clients;
+    struct store *store;              /* NULL = none is kept */
+    struct postgresql_place database; /* where that is, unless in a file */
+    struct cache *cache;              /* of what is in it */
     struct metrics *metrics;
     struct tls *tls; /* NULL = plain HTTP */
     uv_rwlock_t tokens_lock;
@@ -35,6 +41,7 @@ struct front {
     _Atomic(enum front_phase) phase;
     atomic_size_t connections; /* but for the administrators' */
     atomic_size_t in_phase[PHASES];
+    atomic_size_t streams;  /* of them, those that go on */
     atomic_size_t requests; /* being read, answered or sent */
 };
 
@@ -50,6 +57,13 @@ int front_start(struct front *f) __attribute__((warn_unused_result));
 
 /* Reads tokens and certificate again; false if one stays as it was. */
 bool front_reload(struct front *f);
+
+/* How many jobs may wait in a lane. */
+size_t front_queue_max(const struct front *f, enum pool_lane lane);
+
+/* For api_env; NULL without a store. */
+const struct api_store *front_store(const struct front *f);
+const struct api_cache *front_cache(const struct front *f);
 
 /* For api_env.write_metrics. */
 void front_write_metrics(void *front, bool openmetrics, struct json_out *out);

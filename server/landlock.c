@@ -16,9 +16,10 @@ struct ruleset {
 };
 
 /* Rights that came after Debian 12's header, and since which version. */
-static const uint64_t FILE_TRUNCATE = 1 << 14;       /* 3 */
-static const uint64_t FILE_IOCTL_DEVICE = 1 << 15;   /* 5 */
-static const uint64_t NETWORK_BIND_CONNECT = 3;      /* 4, of TCP */
+static const uint64_t FILE_TRUNCATE = 1 << 14;     /* 3 */
+static const uint64_t FILE_IOCTL_DEVICE = 1 << 15; /* 5 */
+static const uint64_t NETWORK_BIND_CONNECT = 3;    /* 4, of TCP */
+static const uint64_t NETWORK_CONNECT = 2;
 static const uint64_t SCOPE_ABSTRACT_AND_SIGNAL = 3; /* 6 */
 
 enum {
@@ -61,9 +62,15 @@ static struct ruleset all_rights(int version)
     return all;
 }
 
+/* A rule for a port, and its number among kinds of rules. */
+struct port {
+    uint64_t rights, port;
+};
+enum { RULE_NET_PORT = 2 };
+
 struct rules {
     int fd;
-    uint64_t handled; /* rights of files that are taken where no rule is */
+    struct ruleset handled; /* rights that are taken where no rule is */
 };
 
 /* Returns 0, or -1 with errno set. */
@@ -76,7 +83,7 @@ static int allow(const struct rules *rules, const char *path, uint64_t rights)
     if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rights &= OF_FILES | FILE_TRUNCATE;
     struct landlock_path_beneath_attr rule = {
-        .parent_fd = fd, .allowed_access = rights & rules->handled};
+        .parent_fd = fd, .allowed_access = rights & rules->handled.files};
     long rc = syscall(SYS_landlock_add_rule, rules->fd,
                       LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     int saved = errno;
@@ -123,6 +130,16 @@ static int allow_reading(const struct rules *rules, const char *path)
     return rc;
 }
 
+static int allow_ports(const struct rules *rules, const uint16_t *port)
+{
+    for (; rules->handled.network && port && *port; port++) {
+        struct port rule = {NETWORK_CONNECT, *port};
+        if (syscall(SYS_landlock_add_rule, rules->fd, RULE_NET_PORT, &rule, 0))
+            return -1;
+    }
+    return 0;
+}
+
 static int allow_all(const struct rules *rules,
                      const struct confine_paths *paths)
 {
@@ -136,6 +153,11 @@ static int allow_all(const struct rules *rules,
     if (paths->ready_file &&
         allow_beside(rules, paths->ready_file, REPLACE | FILE_TRUNCATE))
         return -1;
+    if (paths->store && allow_beside(rules, paths->store,
+                                     REPLACE | READ_AND_LIST | FILE_TRUNCATE))
+        return -1;
+    if (allow_ports(rules, paths->connect))
+        return -1;
     return confine_sanitized() ? allow(rules, "/", READ_AND_LIST) : 0;
 }
 
@@ -148,7 +170,7 @@ int landlock_restrict(const struct confine_paths *paths)
     struct ruleset all = all_rights(version);
     struct rules rules = {
         .fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0),
-        .handled = all.files};
+        .handled = all};
     if (rules.fd < 0)
         return -1;
     int rc = allow_all(&rules, paths);

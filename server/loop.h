@@ -57,6 +57,17 @@ void exchange_abandon(struct request *r);
 /* Its answer is wanted no more, but for one that says why. */
 void exchange_stop(struct request *r, enum reason why);
 
+/* Until it is resumed, libmicrohttpd leaves the connection alone ... */
+void exchange_pause(struct request *r);
+void exchange_resume(struct request *r);
+/* ... and does not see that the client goes away: cut_gone tells. */
+void exchange_watch(struct request *r);
+void exchange_unwatch(struct request *r);
+
+/* Gives a job to the pool; -1 if that has no room. */
+int exchange_submit(struct request *r, void (*run)(struct pool_job *job))
+    __attribute__((warn_unused_result));
+
 /* cut.c: a phase has lasted too long. */
 void cut_expired(void *context, struct connection *c);
 

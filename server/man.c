@@ -44,7 +44,7 @@ static const struct entry statuses[] = {
     {"65", "What a file says is wrong."},
     {"66", "A file cannot be read."},
     {"68", "The name of a host is not known."},
-    {"69", "The address cannot be listened on."},
+    {"69", "The address cannot be listened on, or the store not be opened."},
     {"71", "The system has no memory or thread left."},
     {"73", "A file cannot be written."},
     {"74", "The output cannot be written."},

@@ -52,6 +52,17 @@ enum {
     LOOPS,
     READY,
     LINES_DROPPED,
+    STORE_REACHABLE,
+    STORE_BYTES,
+    STORE_WAITING,
+    STORE_WRITES,
+    STORE_COMMITS,
+    STORE_RECONNECTS,
+    CACHE_BYTES,
+    CACHE_BYTES_MAX,
+    CACHE_HITS,
+    CACHE_MISSES,
+    CACHE_EVICTIONS,
     BUILD,
     PROCESS_CPU,
     PROCESS_START,
@@ -63,7 +74,7 @@ enum {
     CELLS,
 };
 
-static const char *const lanes[LANES] = {"light", "heavy"};
+static const char *const lanes[LANES] = {"light", "heavy", "store"};
 static const char *const states[METRICS_CONNECTIONS] = {"idle", "head", "body",
                                                         "work", "send"};
 static const char *const results[RESULTS] = {"failure", "success"};
@@ -195,6 +206,44 @@ static const struct metric metrics[] = {
     {.name = "evald_log_lines_dropped_total",
      .help = "Lines of the log that nobody took in time.",
      .cell = LINES_DROPPED},
+    {.name = "evald_store_reachable",
+     .help = "1 while the store of runs can be reached, or there is none.",
+     .type = METRIC_GAUGE,
+     .cell = STORE_REACHABLE},
+    {.name = "evald_store_bytes",
+     .help = "What datasets and runs take in the store.",
+     .type = METRIC_GAUGE,
+     .cell = STORE_BYTES},
+    {.name = "evald_store_writes_waiting",
+     .help = "Writes that wait for the next commit.",
+     .type = METRIC_GAUGE,
+     .cell = STORE_WAITING},
+    {.name = "evald_store_writes_total",
+     .help = "Writes that were committed or refused.",
+     .cell = STORE_WRITES},
+    {.name = "evald_store_commits_total",
+     .help = "Commits, which writes share.",
+     .cell = STORE_COMMITS},
+    {.name = "evald_store_reconnects_total",
+     .help = "How often the store was connected to again.",
+     .cell = STORE_RECONNECTS},
+    {.name = "evald_cache_bytes",
+     .help = "Memory of what is kept of datasets and runs.",
+     .type = METRIC_GAUGE,
+     .cell = CACHE_BYTES},
+    {.name = "evald_cache_bytes_max",
+     .help = "What it may be.",
+     .type = METRIC_GAUGE,
+     .cell = CACHE_BYTES_MAX},
+    {.name = "evald_cache_hits_total",
+     .help = "Requests that found it there.",
+     .cell = CACHE_HITS},
+    {.name = "evald_cache_misses_total",
+     .help = "Requests that had to make it.",
+     .cell = CACHE_MISSES},
+    {.name = "evald_cache_evictions_total",
+     .help = "What was dropped for want of room or use.",
+     .cell = CACHE_EVICTIONS},
     {.name = "evald_build_info",
      .help = "Always 1; what is running.",
      .type = METRIC_GAUGE,
@@ -363,6 +412,21 @@ static void fill_gauges(const struct metrics *m,
     cell[BUILD] = 1;
 }
 
+static void fill_kept(const struct metrics_gauges *now, uint64_t *cell)
+{
+    cell[STORE_REACHABLE] = now->store.reachable;
+    cell[STORE_BYTES] = (uint64_t)now->store.bytes;
+    cell[STORE_WAITING] = now->store.waiting;
+    cell[STORE_WRITES] = now->store.writes;
+    cell[STORE_COMMITS] = now->store.commits;
+    cell[STORE_RECONNECTS] = now->store.reconnects;
+    cell[CACHE_BYTES] = now->cache.bytes;
+    cell[CACHE_BYTES_MAX] = now->cache.bytes_max;
+    cell[CACHE_HITS] = now->cache.hits;
+    cell[CACHE_MISSES] = now->cache.misses;
+    cell[CACHE_EVICTIONS] = now->cache.evictions;
+}
+
 static void fill_process(uint64_t *cell)
 {
     struct process p;
@@ -386,6 +450,7 @@ void metrics_write(const struct metrics *m, const struct metrics_gauges *now,
     }
     sum(m, cell);
     fill_gauges(m, now, cell);
+    fill_kept(now, cell);
     fill_process(cell);
     exposition_write(out, format, metrics, sizeof(metrics) / sizeof(metrics[0]),
                      cell);

@@ -10,9 +10,11 @@
 #define EVALD_SERVER_METRICS_H
 
 #include "api/counts.h"
+#include "server/cache.h"
 #include "server/exposition.h"
 #include "server/finished.h"
 #include "server/pool.h"
+#include "server/store.h"
 
 struct metrics;
 
@@ -49,6 +51,8 @@ struct metrics_gauges {
     size_t memory_bytes_in_use, memory_bytes_max;
     size_t workers;
     bool ready;
+    struct store_stats store;
+    struct cache_stats cache;
 };
 
 /* Writes everything; any thread. */

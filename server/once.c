@@ -5,7 +5,7 @@
 int once_run(size_t workers, once_work *work, void *context)
 {
     static const size_t no_jobs[LANES];
-    struct pool *pool = pool_new(workers, no_jobs);
+    struct pool *pool = pool_new(workers, 0, no_jobs);
     if (!pool)
         return -1;
     work(context, pool_parallel(pool));

@@ -37,6 +37,7 @@ enum operand {
     OPERAND_OPERATION,
     OPERAND_SHELL,
     OPERAND_TOKEN_PART,
+    OPERAND_STORE_PART,
 };
 
 struct command {

@@ -39,6 +39,7 @@ struct pool {
     atomic_size_t light_waiting; /* as the lane's length, for helpers to see */
     pthread_mutex_t mutex;       /* guards what follows, regions and ports */
     pthread_cond_t work;         /* there is some for one idle thread */
+    pthread_cond_t errand;       /* there is some for one that waits */
     pthread_cond_t left; /* a region has no helper, a port no job; or settled */
     struct queue queue[LANES];
     size_t running[LANES], helpers, idle;
@@ -223,13 +224,35 @@ static void stand_back(void)
     setpriority(PRIO_PROCESS, (id_t)self, NICENESS);
 }
 
-static void *work(void *context)
+/* The beginning of every thread, which locks the pool. */
+static void settle(struct pool *pool)
 {
-    struct pool *pool = context;
     stand_back();
     pthread_mutex_lock(&pool->mutex);
     pool->settled++;
     pthread_cond_broadcast(&pool->left);
+}
+
+/* For jobs that wait. */
+static void *wait_upon(void *context)
+{
+    struct pool *pool = context;
+    settle(pool);
+    while (!pool->closing) {
+        struct pool_job *job = pool->queue[LANE_STORE].head;
+        if (job)
+            run_job(pool, job);
+        else
+            pthread_cond_wait(&pool->errand, &pool->mutex);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+static void *work(void *context)
+{
+    struct pool *pool = context;
+    settle(pool);
     while (!pool->closing) {
         struct pool_job *job = startable(pool);
         struct region *r = job ? NULL : joinable(pool);
@@ -259,21 +282,25 @@ static int start_thread(struct pool *pool)
     sigfillset(&all);
     pthread_attr_setstacksize(&attr, STACK_BYTES);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(thread, &attr, work, pool);
+    bool works = pool->started < pool->workers;
+    int rc = pthread_create(thread, &attr, works ? work : wait_upon, pool);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     if (rc)
         return -1;
     pool->started++;
-    snprintf(name, sizeof(name), "evald-work-%zu", pool->started);
+    snprintf(name, sizeof(name), works ? "evald-work-%zu" : "evald-wait-%zu",
+             pool->started);
     pthread_setname_np(*thread, name);
     return 0;
 }
 
-struct pool *pool_new(size_t workers, const size_t queue_max[LANES])
+struct pool *pool_new(size_t workers, size_t waiters,
+                      const size_t queue_max[LANES])
 {
+    size_t threads = workers + waiters;
     struct pool *pool =
-        calloc(1, sizeof(*pool) + workers * sizeof(pool->thread[0]));
+        calloc(1, sizeof(*pool) + threads * sizeof(pool->thread[0]));
     if (!pool)
         return NULL;
     pool->parallel =
@@ -286,13 +313,14 @@ struct pool *pool_new(size_t workers, const size_t queue_max[LANES])
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->left, NULL);
-    while (pool->started < workers)
+    pthread_cond_init(&pool->errand, NULL);
+    while (pool->started < threads)
         if (start_thread(pool)) {
             pool_free(pool);
             return NULL;
         }
     pthread_mutex_lock(&pool->mutex);
-    while (pool->settled < workers)
+    while (pool->settled < threads)
         pthread_cond_wait(&pool->left, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
     return pool;
@@ -306,10 +334,12 @@ void pool_free(struct pool *pool)
     pool->closing = true;
     pthread_mutex_unlock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
+    pthread_cond_broadcast(&pool->errand);
     while (pool->started > 0)
         pthread_join(pool->thread[--pool->started], NULL);
     pthread_cond_destroy(&pool->left);
     pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->errand);
     pthread_mutex_destroy(&pool->mutex);
     free(pool);
 }
@@ -380,6 +410,8 @@ int pool_submit(struct pool_job *job)
         job->port->jobs++;
     }
     unlock_and_wake(pool);
+    if (job->lane == LANE_STORE)
+        pthread_cond_signal(&pool->errand);
     return full ? -1 : 0;
 }
 

@@ -7,6 +7,9 @@
  * leave when there is nothing left, or when a light job waits.  A loop has a
  * port to the pool: jobs that have been run come back to its thread there.
  *
+ * Jobs that mostly wait, for a store to commit, have a lane and threads of
+ * their own: many wait at once, and none of those that compute waits.
+ *
  * The threads have a lower priority than those that start the pool.  So where
  * all processors compute, a loop's thread that wakes up has one at once.
  */
@@ -17,7 +20,7 @@
 
 #include <uv.h>
 
-enum pool_lane { LANE_LIGHT, LANE_HEAVY, LANES };
+enum pool_lane { LANE_LIGHT, LANE_HEAVY, LANE_STORE, LANES };
 
 struct pool_job {
     void (*run)(struct pool_job *job);  /* on a thread of the pool */
@@ -35,10 +38,12 @@ struct pool_stats {
 };
 
 /*
- * Starts `workers` threads, 1 to WORKERS_MAX; at most queue_max jobs wait in a
- * lane.  NULL when there is no memory, or there are no threads to be had.
+ * Starts `workers` threads, 1 to WORKERS_MAX, and `waiters` for LANE_STORE; at
+ * most queue_max jobs wait in a lane.  NULL when there is no memory, or there
+ * are no threads to be had.
  */
-struct pool *pool_new(size_t workers, const size_t queue_max[LANES])
+struct pool *pool_new(size_t workers, size_t waiters,
+                      const size_t queue_max[LANES])
     __attribute__((warn_unused_result));
 
 /* Ends the threads of a pool that has no jobs; NULL is none. */

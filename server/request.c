@@ -5,6 +5,7 @@
 #include "server/answers.h"
 #include "server/log.h"
 #include "server/loop.h"
+#include "server/stream.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -94,6 +95,8 @@ int request_read_head(struct request *r, const char *method,
         .header_length = value[HEAD_INFERENCE_LENGTH],
         .request_id = r->id,
         .if_none_match = value[HEAD_IF_NONE_MATCH],
+        .idempotency_key = value[HEAD_IDEMPOTENCY_KEY],
+        .last_event_id = value[HEAD_LAST_EVENT_ID],
         .length_known = r->head.length_known,
         .content_length = r->head.content_length,
     };
@@ -283,10 +286,14 @@ static void add_headers(const struct request *r, struct outgoing *out)
     answer_header(out, "Accept-Encoding", res->accept_encoding);
     answer_header(out, "WWW-Authenticate", res->authenticate);
     answer_header(out, "ETag", res->etag);
+    answer_header(out, "Location", res->location);
     answer_header(out, "Content-Encoding", res->content_encoding);
     answer_header(out, "Vary", res->vary);
     answer_header(out, "Inference-Header-Content-Length", res->header_length);
     answer_header(out, "X-Content-Type-Options", "nosniff");
+    answer_header(out, "Cache-Control", res->stream_id ? "no-store" : NULL);
+    /* proxies are not to gather what is to be seen at once */
+    answer_header(out, "X-Accel-Buffering", res->stream_id ? "no" : NULL);
     answer_header(out, "Content-Security-Policy", policy_of(res));
     bool ends = r->closes || front_phase(r->http->front) != FRONT_SERVING;
     answer_header(out, "Connection", ends ? "close" : NULL);
@@ -299,11 +306,13 @@ static void add_headers(const struct request *r, struct outgoing *out)
 }
 
 /* NULL = no memory. */
-static struct MHD_Response *make_response(const struct request *r)
+static struct MHD_Response *make_response(struct request *r)
 {
-    struct outgoing out = {
-        .response = MHD_create_response_from_buffer(
-            r->res.body_len, r->res.body, MHD_RESPMEM_PERSISTENT)};
+    struct outgoing out = {.response = r->res.stream_id
+                                           ? stream_response(r)
+                                           : MHD_create_response_from_buffer(
+                                                 r->res.body_len, r->res.body,
+                                                 MHD_RESPMEM_PERSISTENT)};
     if (!out.response)
         return NULL;
     add_headers(r, &out);
@@ -316,13 +325,16 @@ static struct MHD_Response *make_response(const struct request *r)
 enum MHD_Result request_send(struct request *r)
 {
     const struct http *http = r->http;
+    if (r->res.stream_id && !stream_begin(r))
+        request_refuse(r, PROBLEM_OVERLOADED, 0,
+                       "as many clients listen to events as may");
     struct MHD_Response *response = make_response(r);
     if (!response)
         return MHD_NO;
     enum MHD_Result rc =
         answers_queue(r->connection, (unsigned)r->res.status, response);
     MHD_destroy_response(response);
-    r->state = REQUEST_SENT;
+    r->state = r->res.stream_id ? REQUEST_STREAM : REQUEST_SENT;
     connection_enter(&r->http->connections, r->c, PHASE_SEND,
                      http->front->settings->send_ms);
     return rc;
@@ -333,6 +345,7 @@ void request_finish(const struct request *r, bool sent)
     const struct http *http = r->http;
     const struct api_response *res = &r->res;
     double now_ns = (double)uv_hrtime();
+    bool streamed = r->stream.counted; /* res is of its latest look */
     struct finished finished = {
         .id = r->id,
         .method = r->method,
@@ -341,9 +354,9 @@ void request_finish(const struct request *r, bool sent)
         .token = *r->who ? r->who : NULL,
         .trace = *r->trace ? r->trace : NULL,
         .route = r->route.row < api_paths() ? &routes[r->route.row] : NULL,
-        .status = res->status,
+        .status = streamed ? MHD_HTTP_OK : res->status,
         .bytes_in = r->body.bytes,
-        .bytes_out = res->body_len,
+        .bytes_out = streamed ? r->stream.bytes : res->body_len,
         .total_ms = (now_ns - (double)r->began_ns) / 1e6,
         .stage_ms = {[STAGE_QUEUE] = queue_ms(r),
                      [STAGE_PARSE] = res->parse_ms,

@@ -15,14 +15,25 @@
 
 #include <microhttpd.h>
 
-enum { REQUEST_ID_BYTES = 129, METHOD_BYTES = 24 };
+enum { REQUEST_ID_BYTES = 129, METHOD_BYTES = 24, STREAM_ID_BYTES = 64 };
+
+/* An answer that goes on (stream.h). */
+struct stream {
+    size_t sent;  /* of res.body */
+    size_t bytes; /* of all that there were */
+    bool ends;    /* there is nothing behind res.body */
+    bool counted; /* among the front's */
+    char last[STREAM_ID_BYTES];
+    uint64_t looked_ns, told_ns; /* when it was asked for more, and had some */
+};
 
 enum request_state {
-    REQUEST_HEAD, /* only its head is there */
-    REQUEST_BODY, /* admitted, its body is coming */
-    REQUEST_WORK, /* a thread of the pool has it */
-    REQUEST_DONE, /* res is the answer */
-    REQUEST_SENT, /* the answer is with libmicrohttpd */
+    REQUEST_HEAD,   /* only its head is there */
+    REQUEST_BODY,   /* admitted, its body is coming */
+    REQUEST_WORK,   /* a thread of the pool has it */
+    REQUEST_DONE,   /* res is the answer */
+    REQUEST_SENT,   /* the answer is with libmicrohttpd */
+    REQUEST_STREAM, /* likewise, and goes on */
 };
 
 struct request {
@@ -42,6 +53,7 @@ struct request {
     char method[METHOD_BYTES];
     struct body body;
     enum pool_lane lane;
+    bool large;         /* its body, as far as the head says */
     bool begun;         /* there has been a first piece to read */
     bool complete;      /* the body has come */
     bool busy;          /* a job is with the pool */
@@ -52,6 +64,7 @@ struct request {
     atomic_bool stop;   /* what is computed is not wanted any more */
     enum reason reason; /* why it was not served, or not to its end */
     uint64_t rate_ns, looked_ns; /* the body has been waited for; till when */
+    struct stream stream;
     char id[REQUEST_ID_BYTES], trace[TRACE_ID_BYTES], who[TOKEN_NAME_BYTES];
     char address[INET6_ADDRSTRLEN]; /* of the client */
     bool counted;                   /* among its client's requests */

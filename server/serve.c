@@ -225,17 +225,26 @@ static int start_threads(struct daemon *d)
     return 0;
 }
 
-static void give_up_rights(const struct settings *s)
+static void give_up_rights(const struct daemon *d)
 {
-    const char *read[4] = {NULL};
+    const struct settings *s = d->settings;
+    const struct store *store = d->front.store;
+    const struct postgresql_place *database = &d->front.database;
+    const char *read[3 + POSTGRESQL_FILES_MAX + 1] = {NULL};
     const char *const named[] = {s->tokens, s->tls_cert, s->tls_key};
     size_t n = 0;
-    struct confine_paths paths = {read, s->ready_file};
+    struct confine_paths paths = {
+        .read = read,
+        .ready_file = s->ready_file,
+        .store = store ? store_file(store) : NULL,
+        .connect = store && database->url ? database->ports : NULL};
     struct confinement got;
     char text[CONFINEMENT_BYTES];
     for (size_t i = 0; i < 3; i++)
         if (named[i])
             read[n++] = named[i];
+    for (size_t i = 0; database->files[i]; i++)
+        read[n++] = database->files[i];
     int rc = confine(&paths, &got);
     confinement_text(&got, text);
     log_line(rc ? LEVEL_WARNING : LEVEL_INFO, "%s", text);
@@ -287,7 +296,7 @@ static int start(struct daemon *d)
         log_warning("cannot reach the service manager: %s", strerror(errno));
     log_start(); /* it opens stderr once more, which is forbidden later */
     if (!s->no_confine)
-        give_up_rights(s);
+        give_up_rights(d);
     if (front_start(&d->front) || start_loops(d)) {
         log_error("cannot start serving: %s", strerror(errno));
         return EX_OSERR;

@@ -5,7 +5,7 @@
 #include "server/options.h"
 
 enum {
-    SETTINGS = 32,
+    SETTINGS = 36,
     SETTING_NAME_BYTES = 320, /* of where it is from, and its name */
     HANDLES_RESERVE = 64,     /* files and sockets that evald needs itself */
 };
@@ -40,6 +40,10 @@ struct settings {
     size_t request_ms;    /* from the whole body to the answer */
     size_t send_ms;       /* for an answer to be taken */
     size_t grace_ms;      /* to finish what is in flight when told to stop */
+    /* what it keeps */
+    const char *store; /* path, URL or "none"; NULL = the usual place */
+    size_t store_bytes_max, run_bytes_max;
+    size_t store_keep_ms; /* runs untouched for so long go; 0 = none */
     /* on what */
     size_t workers, loops;
     bool no_confine;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /*
@@ -31,7 +32,7 @@ static const char any[] =
     /* waiting */
     "epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait "
     "eventfd2 pipe pipe2 poll ppoll pselect6 select "
-    /* connections: none is opened from here, they are only accepted */
+    /* connections that are accepted; for others see below */
     "accept accept4 getpeername getsockname getsockopt recvfrom recvmsg "
     "sendfile sendmsg sendto setsockopt shutdown "
     /* files: which of them, Landlock says */
@@ -39,15 +40,20 @@ static const char any[] =
     "fstatfs getcwd getdents64 lseek lstat newfstatat open openat pread64 "
     "pwrite64 read readlink readlinkat readv rename renameat renameat2 stat "
     "statfs statx unlink unlinkat write writev "
+    /* SQLite makes what it has written durable, cuts its files to length, and
+     * as user 0 gives those that it makes to whom the database belongs */
+    "fchmod fchown fdatasync fsync ftruncate "
     /* what it is and what it has used */
     "getegid geteuid getgid getpid getppid getrandom getrlimit getrusage "
     "getuid sysinfo times uname";
 
 /* Let through when one argument, under a mask, is a value. */
-static const struct {
+struct rule {
     const char *name;
     struct scmp_arg_cmp argument;
-} some[] = {
+};
+
+static const struct rule some[] = {
 /* A thread and no process, in no namespace of its own.  As the filter cannot
  * look into what clone3 points to, the C library has to do without. */
 #define NAMESPACES                                                 \
@@ -66,6 +72,14 @@ static const struct {
     {"sched_setscheduler", {1, SCMP_CMP_EQ, SCHED_BATCH, 0}},
     {"setpriority", {0, SCMP_CMP_EQ, PRIO_PROCESS, 0}},
     {"prlimit64", {2, SCMP_CMP_EQ, 0, 0}}, /* asks and does not set */
+};
+
+/* The same for a daemon that has to connect to its database again. */
+static const struct rule connecting[] = {
+    {"connect", {2, SCMP_CMP_LE, sizeof(struct sockaddr_storage), 0}},
+    {"socket", {0, SCMP_CMP_EQ, AF_UNIX, 0}},
+    {"socket", {0, SCMP_CMP_EQ, AF_INET, 0}},
+    {"socket", {0, SCMP_CMP_EQ, AF_INET6, 0}},
 };
 
 /* Adds a rule, which the first of a name counts; 0, or a negative errno. */
@@ -93,17 +107,23 @@ static int let_any(scmp_filter_ctx filter, int *count)
     return rc;
 }
 
-static int let_some(scmp_filter_ctx filter, int *count)
+static int let_some(scmp_filter_ctx filter, const struct rule *rule, size_t n,
+                    int *count)
 {
-    /* Whoever aborts signals itself, and nobody else. */
-    struct scmp_arg_cmp itself = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
-    int rc = let(filter, "tgkill", &itself, count);
-    for (size_t i = 0; !rc && i < sizeof(some) / sizeof(some[0]); i++) {
-        rc = let(filter, some[i].name, &some[i].argument, count);
-        if (i > 0 && strcmp(some[i - 1].name, some[i].name) == 0)
+    int rc = 0;
+    for (size_t i = 0; !rc && i < n; i++) {
+        rc = let(filter, rule[i].name, &rule[i].argument, count);
+        if (i > 0 && strcmp(rule[i - 1].name, rule[i].name) == 0)
             --*count;
     }
     return rc;
+}
+
+/* Whoever aborts signals itself, and nobody else. */
+static int let_abort(scmp_filter_ctx filter, int *count)
+{
+    struct scmp_arg_cmp itself = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
+    return let(filter, "tgkill", &itself, count);
 }
 
 /*
@@ -131,7 +151,7 @@ static int set_up(scmp_filter_ctx filter)
     return 0;
 }
 
-int syscalls_restrict(void)
+int syscalls_restrict(bool connects)
 {
     int count = 0;
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
@@ -143,7 +163,12 @@ int syscalls_restrict(void)
     if (rc == 0)
         rc = let_any(filter, &count);
     if (rc == 0)
-        rc = let_some(filter, &count);
+        rc = let_abort(filter, &count);
+    if (rc == 0)
+        rc = let_some(filter, some, sizeof(some) / sizeof(some[0]), &count);
+    if (rc == 0 && connects)
+        rc = let_some(filter, connecting,
+                      sizeof(connecting) / sizeof(connecting[0]), &count);
     if (rc == 0)
         rc = seccomp_load(filter);
     seccomp_release(filter);

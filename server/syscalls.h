@@ -10,10 +10,14 @@
 #ifndef EVALD_SERVER_SYSCALLS_H
 #define EVALD_SERVER_SYSCALLS_H
 
+#include <stdbool.h>
+
 /*
  * Filters the calls of all threads there are and will be, for good.  Needs
- * no_new_privs.  Returns how many calls are let through, or -1 with errno set.
+ * no_new_privs.  With `connects`, streams to other machines and to sockets of
+ * this one may be opened: to where, Landlock says.  Returns how many calls are
+ * let through, or -1 with errno set.
  */
-int syscalls_restrict(void) __attribute__((warn_unused_result));
+int syscalls_restrict(bool connects) __attribute__((warn_unused_result));
 
 #endif

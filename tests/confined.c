@@ -42,7 +42,8 @@ static void make_files(void)
     char path[PATH_BYTES];
     snprintf(scene.dir, sizeof(scene.dir), "/tmp/evald-confine-XXXXXX");
     assert_non_null(mkdtemp(scene.dir));
-    for (const char *const *name = (const char *[]){"in", "out", "away", NULL};
+    for (const char *const *name =
+             (const char *[]){"in", "out", "away", "kept", NULL};
          *name; name++) {
         scene_name(path, *name);
         assert_int_equal(mkdir(path, 0700), 0);
@@ -53,6 +54,7 @@ static void make_files(void)
     scene_name(scene.target, "away/target");
     scene_name(scene.ready, "out/ready");
     scene_name(scene.other, "other");
+    scene_name(scene.store, "kept/runs.db");
     write_file(scene.tokens, "old");
     write_file(scene.target, "old");
     write_file(scene.other, "other");
@@ -92,11 +94,28 @@ int scene_make(void **state)
 
 int scene_remove(void **state)
 {
-    static const char *const names[] = {
-        "new",     "in/cert", "in/key",      "in/tokens", "in/tokens.next",
-        "in/link", "in",      "out/ready",   "out/next",  "out/observer",
-        "out",     "other",   "away/target", "away/next", "away",
-        ""};
+    static const char *const names[] = {"new",
+                                        "in/cert",
+                                        "in/key",
+                                        "in/tokens",
+                                        "in/tokens.next",
+                                        "in/link",
+                                        "in",
+                                        "out/ready",
+                                        "out/next",
+                                        "out/observer",
+                                        "out",
+                                        "other",
+                                        "away/target",
+                                        "away/next",
+                                        "away",
+                                        "kept/runs.db",
+                                        "kept/runs.db-wal",
+                                        "kept/runs.db-shm",
+                                        "kept/runs.db.lock",
+                                        "kept/file",
+                                        "kept",
+                                        ""};
     char path[PATH_BYTES];
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -116,7 +135,10 @@ struct confine_paths scene_paths(void)
 {
     read_again[0] = scene.tokens;
     read_again[1] = scene.link;
-    return (struct confine_paths){read_again, scene.ready};
+    return (struct confine_paths){.read = read_again,
+                                  .ready_file = scene.ready,
+                                  .store = scene.store,
+                                  .connect = scene.connect};
 }
 
 int result(long rc)
@@ -148,7 +170,7 @@ static bool confined(enum how how)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return false;
     return (how == BY_LANDLOCK ? landlock_restrict(&where)
-                               : syscalls_restrict()) > 0;
+                               : syscalls_restrict(where.connect)) > 0;
 }
 
 /* In a child: says when it is confined, and goes on when it is told. */

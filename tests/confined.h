@@ -17,15 +17,17 @@ enum { PATH_BYTES = 96 };
  *   in/tokens    read again, and replaced by the parent by renaming
  *   in/link      leads to away/target; read again and replaced, too
  *   out/ready    the ready file
+ *   kept/runs.db the store, which is not there yet
  *   other        a file of nobody's concern
  */
 struct scene {
     char dir[32], tokens[PATH_BYTES], link[PATH_BYTES];
-    char ready[PATH_BYTES], other[PATH_BYTES];
+    char ready[PATH_BYTES], other[PATH_BYTES], store[PATH_BYTES];
     char target[PATH_BYTES], next[PATH_BYTES];
     int listener, client, fresh; /* TCP: listening, connected to it, new */
     struct sockaddr_in address;  /* the listener's */
     int datagram, observer;      /* connected to each other by a name */
+    const uint16_t *connect;     /* ports; NULL unless the test says more */
 };
 extern struct scene scene;
 

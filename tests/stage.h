@@ -47,13 +47,16 @@ struct task {
     void *own;
 };
 
+enum { STAGE_WAITERS = 3 };
+
 /* Starts a pool, whose lanes are equally long, and gives it a port. */
 static inline void stage_init(struct stage *s, size_t workers, size_t queue_max)
 {
     memset(s, 0, sizeof(*s));
     assert_int_equal(uv_loop_init(&s->loop), 0);
     s->thread = uv_thread_self();
-    s->pool = pool_new(workers, (size_t[LANES]){queue_max, queue_max});
+    s->pool = pool_new(workers, STAGE_WAITERS,
+                       (size_t[LANES]){queue_max, queue_max, queue_max});
     assert_non_null(s->pool);
     s->port = pool_port_new(s->pool, &s->loop);
     assert_non_null(s->port);

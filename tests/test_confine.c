@@ -1,6 +1,9 @@
 /* What a confined daemon can go on with, and what the log says of it. */
 #include "tests/confined.h"
 
+#include "server/store.h"
+#include "tests/stored.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -293,6 +296,63 @@ static const struct attempt attempts[] = {
 };
 /* clang-format on */
 
+/* Writes until the log of SQLite has gone into the file, and reads it all. */
+static int use_store(struct stored *s)
+{
+    enum { BATCH = 16, BATCHES = 60, BYTES = 10000 };
+    struct store_image batch[BATCH];
+    enum store_image_fate fate[BATCH];
+    struct arena mem;
+    char id[RUN_ID_BYTES], why[STORE_WHY_BYTES];
+    int rc = 0;
+    stored_run(s, stored_id(1, id));
+    arena_init(&mem, SIZE_MAX / 4);
+    for (int64_t i = 0; i < BATCHES && !rc; i++) {
+        for (int64_t k = 0; k < BATCH; k++)
+            batch[k] = stored_image(i * BATCH + k, 1, BYTES, &mem);
+        rc = s->calls->put_images(s->calls->self, id, batch, BATCH, false, fate,
+                                  &mem)
+                 ? EIO
+                 : 0;
+        arena_clear(&mem, SIZE_MAX);
+    }
+    arena_free(&mem);
+    if (!rc && store_check(s->store, why))
+        rc = EBADMSG;
+    return rc;
+}
+
+/* As the daemon: it is opened before, and started after. */
+static int keep_a_store(void)
+{
+    char why[STORE_WHY_BYTES];
+    struct confinement got;
+    struct confine_paths where = scene_paths();
+    struct stored s = {.store = NULL};
+    alarm(20);
+    s.store = store_open(
+        &(struct store_options){.where = scene.store, .readers = 2}, why);
+    if (!s.store)
+        return NOT_TOLD;
+    if (confine(&where, &got) && !got.no_new_privs)
+        return NOT_CONFINED;
+    if (store_start(s.store))
+        return errno;
+    s.calls = store_calls(s.store);
+    int rc = use_store(&s);
+    store_close(s.store);
+    char wal[PATH_BYTES];
+    scene_name(wal, "kept/runs.db-wal");
+    return rc ? rc : access(wal, F_OK) == 0 ? ENOTEMPTY : 0;
+}
+
+static void a_confined_process_keeps_its_store(void **state)
+{
+    const struct attempt a = {.try = keep_a_store};
+    (void)state;
+    assert_int_equal(attempt_run_free(&a), 0);
+}
+
 static void the_log_says_what_holds(void **state)
 {
     static const struct {
@@ -326,6 +386,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_log_says_what_holds),
+        cmocka_unit_test_setup_teardown(a_confined_process_keeps_its_store,
+                                        scene_make, scene_remove),
     };
     int failed = attempts_test(attempts, make_scene_and_certificate);
     return failed + cmocka_run_group_tests(tests, NULL, NULL);

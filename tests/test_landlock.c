@@ -134,7 +134,7 @@ static const struct attempt attempts[] = {
 static int confine_without_tokens(void)
 {
     const char *const gone[] = {"/nonexistent/tokens", NULL};
-    struct confine_paths where = {gone, NULL};
+    struct confine_paths where = {.read = gone};
     struct confinement got;
     if (confine(&where, &got) == 0 || got.landlock)
         return NOT_CONFINED;

@@ -56,7 +56,7 @@ static void full_lanes_refuse(void **state)
 {
     (void)state;
     enum { QUEUE = 3, JOBS = 2 * QUEUE + 1 };
-    for (int full = 0; full < LANES; full++) {
+    for (int full = LANE_LIGHT; full <= LANE_HEAVY; full++) {
         struct stage s;
         struct task t[JOBS + 1] = {0};
         enum pool_lane lane = (enum pool_lane)full, other = lane ^ 1;
@@ -101,6 +101,35 @@ static void heavy_jobs_leave_one_worker(void **state)
         finish(&s, HEAVY + LIGHT);
         check_tasks(t, HEAVY + LIGHT);
         assert_int_equal(atomic_load(&s.most[LANE_HEAVY]), widths[w] - 1);
+        stage_free(&s);
+    }
+}
+
+/* As many wait at once as there are threads for it, and all others go on. */
+static void jobs_that_wait_hold_nobody_up(void **state)
+{
+    (void)state;
+    enum { WAITING = 10, OTHERS = 8 };
+    for (size_t w = 0; w < COUNT(widths); w++) {
+        struct stage s;
+        struct task t[WAITING + OTHERS] = {0}, more[STAGE_WAITERS] = {0};
+        struct task late = {0};
+        stage_init(&s, widths[w], WAITING);
+        for (size_t i = 0; i < WAITING; i++)
+            assert_int_equal(submit(&s, &t[i], LANE_STORE, wait_at_gate), 0);
+        await(&s, &s.now[LANE_STORE], STAGE_WAITERS);
+        for (size_t i = 0; i < STAGE_WAITERS; i++)
+            assert_int_equal(submit(&s, &more[i], LANE_STORE, NULL), 0);
+        assert_int_equal(submit(&s, &late, LANE_STORE, NULL), -1);
+        for (size_t i = WAITING; i < WAITING + OTHERS; i++)
+            assert_int_equal(
+                submit(&s, &t[i], i % 2 ? LANE_LIGHT : LANE_HEAVY, NULL), 0);
+        finish(&s, OTHERS);
+        assert_int_equal(atomic_load(&s.now[LANE_STORE]), STAGE_WAITERS);
+        atomic_store(&s.open, true);
+        finish(&s, WAITING + OTHERS + STAGE_WAITERS);
+        check_tasks(t, WAITING + OTHERS);
+        assert_int_equal(atomic_load(&s.most[LANE_STORE]), STAGE_WAITERS);
         stage_free(&s);
     }
 }
@@ -244,7 +273,7 @@ static void loops_share_a_pool(void **state)
     (void)state;
     for (size_t w = 0; w < COUNT(widths); w++) {
         struct guest g[GUESTS] = {0};
-        struct pool *pool = pool_new(widths[w], (size_t[LANES]){60, 40});
+        struct pool *pool = pool_new(widths[w], 2, (size_t[LANES]){60, 40, 40});
         assert_non_null(pool);
         for (size_t i = 0; i < GUESTS; i++) {
             struct stage *s = &g[i].stage;
@@ -298,6 +327,7 @@ int main(void)
         cmocka_unit_test(lanes_are_first_in_first_out),
         cmocka_unit_test(full_lanes_refuse),
         cmocka_unit_test(heavy_jobs_leave_one_worker),
+        cmocka_unit_test(jobs_that_wait_hold_nobody_up),
         cmocka_unit_test(a_port_ends_with_its_last_job),
         cmocka_unit_test(light_jobs_overtake_heavy_ones),
         cmocka_unit_test(cancelled_jobs_do_not_run),

@@ -26,12 +26,13 @@ PATH = "/v1/detection/evaluate"
 JSON = ["-H", "Content-Type: application/json"]
 
 
-def start(evald, directory):
-    """The daemon, and its address."""
+def start(evald, directory, *flags):
+    """The daemon, with two workers and these flags, and its address."""
     ready = os.path.join(directory, "ready")
     daemon = subprocess.Popen(
         [evald, "serve", "--listen", "127.0.0.1:0", "--workers", "2",
-         "--ready-file", ready], stderr=subprocess.DEVNULL)
+         "--ready-file", ready, *(flags or ["--store", "none"])],
+        stderr=subprocess.DEVNULL)
     until = time.monotonic() + WAIT_S
     while not os.path.exists(ready) or not os.path.getsize(ready):
         if time.monotonic() > until:

@@ -367,7 +367,7 @@ int main(int argc, char **argv)
     b.rows = argc == 2 && strcmp(argv[1], "--rows") == 0;
     arena_init(&b.data, SIZE_MAX / 4);
     arena_init(&b.work, SIZE_MAX / 4);
-    b.pool = pool_new(2, no_jobs);
+    b.pool = pool_new(2, 0, no_jobs);
     if (!b.pool)
         die("starting the pool");
     run(&b);
