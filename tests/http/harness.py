@@ -29,6 +29,8 @@ EVALUATE = "/v1/detection/evaluate"
 REPORTS = ("Sanitizer", "runtime error:", "Assertion")
 
 TMP = tempfile.mkdtemp(prefix="evald-test-")
+os.environ["XDG_STATE_HOME"] = TMP  # where a store would be that nobody names
+os.environ.pop("STATE_DIRECTORY", None)
 _tests = []
 _running = []
 _shared = {}
@@ -229,7 +231,8 @@ def together(tasks):
 class Daemon:
     """
     A running evald serve, started here and ended here; by the command before
-    if there is one, and as more says (env, pass_fds).
+    if there is one, and as more says (env, pass_fds).  It has a store only if
+    the flags name one.
     """
 
     count = 0
@@ -237,6 +240,8 @@ class Daemon:
     def __init__(self, *flags, listen="127.0.0.1:0", before=(), stderr=None,
                  **more):
         Daemon.count += 1
+        if "--store" not in flags:
+            flags = ("--store", "none", *flags)
         self.ready_file = path(f"ready-{Daemon.count}")
         self.log_file = path(f"log-{Daemon.count}")
         with open(self.log_file, "wb") as log:

@@ -22,7 +22,9 @@ PROBLEMS = ["malformed-json", "malformed-form", "malformed-content",
             "missing-member", "unknown-member", "invalid-value",
             "non-finite-number", "number-out-of-range", "ragged-tensor",
             "shape-mismatch", "invalid-box", "unknown-image",
-            "duplicate-image-id", "not-offered",
+            "duplicate-image-id", "not-offered", "conflict",
+            "image-conflict", "run-finalized", "run-incomplete",
+            "incomparable", "store-full", "store-gone",
             "overloaded", "draining", "malformed-request", "uri-too-long",
             "head-too-large", "expectation", "http-version", "unauthorized",
             "forbidden", "too-slow", "throttled", "deadline", "internal"]
@@ -122,7 +124,8 @@ def service_document():
     check(EVALUATE in links and "/livez" in links, repr(links))
     for target, methods in links.items():
         reply = ask(server(), "OPTIONS", target.format(
-            group="losses", name="mse", model="losses.mse", version="1"))
+            group="losses", name="mse", model="losses.mse", version="1",
+            id="0" * 26, image_id="1"))
         equal((reply.status, reply.header("Allow")), (204, methods), target)
 
 
