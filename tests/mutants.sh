@@ -1,7 +1,8 @@
 #!/bin/sh
 # Breaks core/ in every way that mutants.txt lists, one at a time, and
 # demands that a named case fails each time: one of test_coco_rules, or, where
-# the analysis is broken, of test_coco_analysis_rules.
+# the analysis is broken, of test_coco_analysis_rules; where parts of a run
+# are, one of the tests that have their name.
 #
 #   tests/mutants.sh        asks random problems about survivors only
 #   tests/mutants.sh -a     asks them about every mutant
@@ -63,7 +64,9 @@ compile_core() {
 }
 
 PROGRAMS='test_coco_rules test_coco_oracle
-    test_coco_analysis_rules test_coco_analysis'
+    test_coco_analysis_rules test_coco_analysis
+    test_coco_part_bytes test_coco_part test_coco_live
+    test_coco_paired'
 
 # link PROGRAM: from the objects of the tree.
 link() {
@@ -100,6 +103,12 @@ try() {
     case $3 in
     coco_confusion.c | coco_errors.c | coco_points.c | coco_verdict.c)
         named=test_coco_analysis_rules drawn=test_coco_analysis ;;
+    coco_part.c | coco_part_fit.c)
+        named=test_coco_part_bytes drawn=test_coco_part ;;
+    coco_join.c | coco_truths.c)
+        named=test_coco_part drawn=test_coco_live ;;
+    coco_live.c) named=test_coco_live drawn=test_coco_part ;;
+    coco_intervals.c) named=test_coco_paired drawn=test_coco_paired ;;
     *) named=test_coco_rules drawn=test_coco_oracle ;;
     esac
     asked=-
