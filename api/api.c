@@ -281,12 +281,22 @@ static int no_such_path(struct api_call *call)
                     "no such path; GET /v1 lists what there is");
 }
 
+/* Without its methods an answer about them would mislead. */
+static int allow(struct api_call *call, const struct route *route)
+{
+    call->res->allow = route_allow(route, call->mem);
+    return call->res->allow ? 0
+                            : api_fail(&call->err, PROBLEM_MEMORY, NULL,
+                                       "no memory for the answer");
+}
+
 static int check_head(struct api_call *call, const struct route *route)
 {
     if (!route)
         return no_such_path(call);
     if (!handler_of(call, route) && !is_method(call, "OPTIONS")) {
-        call->res->allow = route_allow(route, call->mem);
+        if (allow(call, route))
+            return -1;
         return api_fail(&call->err, PROBLEM_METHOD, NULL,
                         "%.20s is not a method of this path; it has %s",
                         call->req->method, call->res->allow);
@@ -397,7 +407,8 @@ static void answer_call(struct api_call *call)
     }
     if (is_method(call, "OPTIONS")) {
         call->res->status = 204;
-        call->res->allow = route_allow(route, call->mem);
+        if (allow(call, route))
+            answer_error(call);
         return;
     }
     call->rest = route_rest(route, call->req->path);

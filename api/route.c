@@ -290,7 +290,7 @@ const char *route_methods(const struct route *route, char list[ALLOW_BYTES])
 const char *route_allow(const struct route *route, struct arena *mem)
 {
     char *list = arena_alloc(mem, ALLOW_BYTES, 1);
-    return list ? route_methods(route, list) : "OPTIONS";
+    return list ? route_methods(route, list) : NULL;
 }
 
 const char *route_rest(const struct route *route, const char *path)

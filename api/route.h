@@ -64,7 +64,7 @@ enum api_scope route_scope(const struct route *route, const char *method);
 /* Whether that mostly waits for the store. */
 bool route_waits(const struct route *route, const char *method);
 
-/* Its methods, for Allow: in list, or in mem. */
+/* Its methods, for Allow: in list, or in mem; NULL when that is spent. */
 enum { ALLOW_BYTES = sizeof("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") };
 const char *route_methods(const struct route *route, char list[ALLOW_BYTES]);
 const char *route_allow(const struct route *route, struct arena *mem);
