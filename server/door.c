@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@ enum {
     ACCEPTS_MAX = 64, /* in one turn of the loop */
     REST_MS = 100,    /* when descriptors are used up */
     LEAVE_MS = 250,   /* for handshakes under way, before it closes */
+    HOPS_ALL = 255,   /* only who is next to us may say so */
 };
 
 struct door {
@@ -22,6 +22,7 @@ struct door {
     int fd;
     int spare_fd; /* to be closed for a moment when there is no other */
     unsigned open_handles;
+    bool leaves_clients; /* to others at the same address */
     door_welcome *welcome;
     void (*closed)(void *context);
     void *context;
@@ -55,6 +56,22 @@ static void rest(struct door *d)
     uv_timer_start(&d->timer, on_rested, REST_MS, 0);
 }
 
+/*
+ * Packets with fewer hops left than this are dropped; 0 takes them all.  On a
+ * listening socket that is what would begin a connection, not what goes on
+ * with one: whoever knocks tries again in a second, and then the others have
+ * the door.  It needs no capability, as a filter does on some kernels.
+ */
+static void need_hops(int fd, int hops)
+{
+    int four = setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof(hops));
+    int six =
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof(hops));
+    if (four && six)
+        log_info("new clients cannot be left to others for certain: %s",
+                 strerror(errno));
+}
+
 /* false when nobody waits any more. */
 static bool accept_one(struct door *d)
 {
@@ -63,6 +80,8 @@ static bool accept_one(struct door *d)
     int fd = accept4(d->fd, (struct sockaddr *)&peer, &len,
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        if (d->leaves_clients)
+            need_hops(fd, 0); /* it has what the door has */
         d->welcome(d->context, fd, (struct sockaddr *)&peer, len);
         return true;
     }
@@ -120,31 +139,11 @@ static void on_leave(uv_timer_t *timer)
     uv_close((uv_handle_t *)&d->timer, on_handle_closed);
 }
 
-/*
- * Drops what would begin a connection, and lets pass what goes on with one.
- * Whoever knocks now tries again in a second; then the others have the door.
- */
-static void ignore_new(const struct door *d)
-{
-    /* some kernels want a capability for it: then a moment of risk remains */
-    enum { FLAGS_AT = 13, SYN = 2 };
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SYN, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, 0),
-        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-    };
-    struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
-    if (setsockopt(d->fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
-                   sizeof(filter)))
-        log_info("new clients cannot be left to others for certain: %s",
-                 strerror(errno));
-}
-
 void door_close(struct door *d, bool shared, void (*closed)(void *context))
 {
     d->closed = closed;
+    d->leaves_clients = shared;
     if (shared)
-        ignore_new(d);
+        need_hops(d->fd, HOPS_ALL);
     uv_timer_start(&d->timer, on_leave, shared ? LEAVE_MS : 0, 0);
 }

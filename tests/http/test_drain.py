@@ -68,8 +68,8 @@ class Load:
                                            timeout=WAIT_S)
             try:
                 self.ask(c, f"{name}-{n}", target, body)
-            except (ConnectionError, http.client.RemoteDisconnected):
-                check(self.draining, "no connection")
+            except (ConnectionError, http.client.RemoteDisconnected) as e:
+                check(self.draining, f"{name}-{n}: no connection: {e!r}")
                 return  # it was not let in: see no_loss
             finally:
                 c.close()
@@ -120,23 +120,26 @@ def under_load(loops):
 def without_gap(loops):
     """Each request on a new connection; the first daemon is told to end."""
     flags = ["--reuse-port", "--loops", str(loops), "--workers", "2"]
-    with Daemon(*flags) as old:
+    with contextlib.ExitStack() as daemons:
+        old = daemons.enter_context(Daemon(*flags))
         load = Load(old)
         tasks = [lambda i=i: load.fresh(f"new{i}", MISH, TINY)
                  for i in range(6)]
 
         def restart():
+            """Who knocked in vain knocks again in a second, so new stays."""
             wait_until(lambda: len(load.statuses) >= 100, "the load")
-            with Daemon(*flags, listen=f"127.0.0.1:{old.port}") as new:
-                equal(new.port, old.port)
-                old.signal(signal.SIGTERM)
-                equal(old.wait(), 0, old.log()[-2000:])
-                before = len(load.statuses)
-                wait_until(lambda: len(load.statuses) > before + 100,
-                           "the new one")
-                load.over = True
-                time.sleep(0.2)
-                equal(get(new, "/readyz").status, 200)
+            new = daemons.enter_context(
+                Daemon(*flags, listen=f"127.0.0.1:{old.port}"))
+            equal(new.port, old.port)
+            old.signal(signal.SIGTERM)
+            equal(old.wait(), 0, old.log()[-2000:])
+            check("cannot be left to others" not in old.log(), old.log())
+            before = len(load.statuses)
+            wait_until(lambda: len(load.statuses) > before + 100,
+                       "the new one")
+            load.over = True
+            equal(get(new, "/readyz").status, 200)
         together(tasks + [restart])  # load.draining stays: no fault may be
         equal(set(load.statuses.values()), {200})
 
