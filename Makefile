@@ -173,12 +173,12 @@ UNTHREADED := analysis cli config content deploy eval_outputs faults gate golden
 .PHONY: threaded
 threaded: $(O)/evald $(THREADED)
 run-threaded: threaded
-	@EVALD=$(O)/evald tests/run.sh $(THREADED) $(filter-out \
+	@JOBS=2 EVALD=$(O)/evald tests/run.sh $(THREADED) $(filter-out \
 	  $(UNTHREADED:%=tests/http/test_%.py) tests/test_run.sh,$(HTTP_TESTS))
 
 .PHONY: run-tests
 run-tests: tests
-	@EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
+	@JOBS=2 EVALD=$(O)/evald tests/run.sh $(TESTS) $(HTTP_TESTS)
 
 .PHONY: bench
 bench: ## time scoring, operations, the wire, the front, and print ratios

@@ -1,10 +1,11 @@
 #!/bin/sh
 # usage: tests/run.sh PROGRAM...
 #
-# Runs test programs that print TAP (https://testanything.org), one after the
-# other, and sums up.  PROGRAM.py is given to python, all else is executed.
-# Environment: RESULTS, where the outputs are kept (build/results); PYTHON
-# (/usr/bin/python3); TEST_SECONDS, what a program may take (300).
+# Runs test programs that print TAP (https://testanything.org) and sums up.
+# PROGRAM.py is given to python, all else is executed.
+# Environment: JOBS, how many run at a time (1); RESULTS, where the outputs are
+# kept (build/results); PYTHON (/usr/bin/python3); TEST_SECONDS, what a program
+# may take (300).
 #
 # A program that dies, takes too long, has no plan, reports fewer or more
 # tests than planned, or says it failed without naming a test, has failed.
@@ -110,8 +111,10 @@ END {
     print passed + 0, failed + 0, skipped + 0 shown
 }'
 
-passed=0 failed=0 skipped=0
-for program in "$@"; do
+# report_one COUNTS PROGRAM: prints its report, adds its numbers to the file
+report_one()
+{
+    program=$2
     name=${program#./}
     name=$(echo "${name#build/}" | tr / -)
     output=$results/${name%.*}.tap
@@ -125,9 +128,29 @@ $report
 END
     word=ok
     [ "$f" = 0 ] || word=FAILED
-    printf '%-6s %s: %d tests, %d s\n' $word "$program" $((p + f + s)) $seconds
-    echo "$report" | sed 1d
-    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed = 0 ] && [ $passed -gt 0 ]
+    {
+        flock 9
+        printf '%-6s %s: %d tests, %d s\n' $word "$program" \
+            $((p + f + s)) $seconds
+        echo "$report" | sed 1d
+        echo "$p $f $s" >&9
+    } 9>>"$1"
+}
+
+if [ "$1" = --one ]; then
+    shift
+    report_one "$@"
+    exit
+fi
+counts=$(mktemp)
+trap 'rm -f "$counts"' EXIT
+printf '%s\n' "$@" |
+    xargs -d '\n' -P "${JOBS:-1}" -n 1 "$0" --one "$counts" ||
+    echo 'the runner itself failed'
+# A program that no numbers have come from counts as a failure.
+sums=$(awk -v n=$# '{ p += $1; f += $2; s += $3 }
+    END { print p + 0, f + n - NR, s + 0 }' "$counts")
+# shellcheck disable=SC2086 # three numbers
+set -- $sums
+echo "$1 passed, $2 failed, $3 skipped"
+[ "$2" = 0 ] && [ "$1" -gt 0 ]

@@ -101,11 +101,19 @@ END
 program bails_out <<'END'
 printf '1..1\nok 1 - a\nBail out! no memory\n'
 END
+for i in 1 2; do
+    program meets_$i <<END
+echo 1..1
+touch here_$i
+until [ -e here_$((3 - i)) ]; do sleep 0.02; done
+echo 'ok 1 - a'
+END
+done
 cat >python.py <<'END'
 print("1..1\nok 1 - a")
 END
 
-echo 1..20
+echo 1..22
 expect 'passes' '2 passed, 0 failed, 0 skipped' 0 '^ok .*passes: 2 ' passes
 result 'says no more than needed' [ "$(echo "$out" | wc -l)" = 2 ]
 result 'keeps the output' grep -q noise results/passes.tap
@@ -131,6 +139,11 @@ expect 'group setup fails' '0 passed, 1 failed, 0 skipped' 1 \
 expect 'says nothing' '0 passed, 1 failed, 0 skipped' 1 'no plan' says_nothing
 expect 'bails out' '1 passed, 1 failed, 0 skipped' 1 'no memory' bails_out
 expect 'runs python' '1 passed, 0 failed, 0 skipped' 0 . python.py
+JOBS=1 expect 'one at a time' '1 passed, 1 failed, 0 skipped' 1 'too long' \
+    meets_1 meets_2
+rm here_*
+JOBS=2 expect 'two at a time' '2 passed, 0 failed, 0 skipped' 0 . \
+    meets_1 meets_2
 expect 'sums up, and goes on after a failure' \
     '9 passed, 5 failed, 1 skipped' 1 '^ok .*two_groups' \
     passes fails dies skips stops_early two_groups
