@@ -1,5 +1,6 @@
 /* evald config: what serve would be told, and by whom. */
 #include "server/commands.h"
+#include "server/postgresql.h"
 #include "server/settings.h"
 
 #include <errno.h>
@@ -46,7 +47,11 @@ static void print_value(const struct settings *s, size_t row)
     } else if (!text) {
         text = o->fallback ? o->fallback : o->value ? "" : "false";
     }
-    printf("%s =%s%s", o->name + 2, *text ? " " : "", text);
+    printf("%s =%s", o->name + 2, *text ? " " : "");
+    if (postgresql_is(text))
+        postgresql_print(stdout, text);
+    else
+        fputs(text, stdout);
 }
 
 static void print_origin(const struct settings *s, size_t row)
@@ -103,7 +108,7 @@ const struct command config_command = {
     .brief = "print or check what serve would be told",
     .help = "Prints every setting that evald serve would have with these "
             "options, this\nenvironment and this file, in the form of such a "
-            "file. Exits 78 if one of them\nis wrong.",
+            "file, passwords as ***. Exits\n78 if one of them is wrong.",
     .run = command_config,
     .options = settings_rows,
     .n_options = SETTINGS,

@@ -163,6 +163,7 @@ static bool reload_tokens(struct front *f)
     uv_rwlock_wrlock(&f->tokens_lock);
     struct tokens *old = f->tokens;
     f->tokens = fresh;
+    atomic_fetch_add(&f->tokens_age, 1);
     uv_rwlock_wrunlock(&f->tokens_lock);
     tokens_free(old);
     return true;

@@ -34,7 +34,8 @@ struct front {
     struct metrics *metrics;
     struct tls *tls; /* NULL = plain HTTP */
     uv_rwlock_t tokens_lock;
-    struct tokens *tokens; /* NULL = nobody is asked for one; by the lock */
+    atomic_uint tokens_age; /* how often they were read again */
+    struct tokens *tokens;  /* NULL = nobody is asked for one; by the lock */
     struct origins origins;
     bool shares_address; /* with other daemons, by sockets of their own */
     bool checks_host; /* it is for this machine, and trusts whoever connects */

@@ -50,6 +50,29 @@ void postgresql_why(const struct pg_conn *conn, const char *message,
     }
 }
 
+/* The colon before the password of user:password@host; NULL = none. */
+static const char *password_colon(const char *authority)
+{
+    size_t n = strcspn(authority, "@/");
+    return authority[n] == '@' ? memchr(authority, ':', n) : NULL;
+}
+
+void postgresql_print(FILE *to, const char *url)
+{
+    static const char key[] = "password="; /* and sslpassword */
+    const char *colon = password_colon(strchr(url, '/') + 2);
+    if (colon) {
+        fprintf(to, "%.*s***", (int)(colon + 1 - url), url);
+        url = strchr(colon, '@');
+    }
+    for (const char *at; (at = strstr(url, key));) {
+        at += strlen(key);
+        fprintf(to, "%.*s***", (int)(at - url), url);
+        url = at + strcspn(at, "&");
+    }
+    fputs(url, to);
+}
+
 /*
  * libpq's own words on an URL quote it, with the password in it, so they are
  * not passed on.

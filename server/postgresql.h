@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { POSTGRESQL_HOSTS_MAX = 16, POSTGRESQL_FILES_MAX = 4 };
 
@@ -27,6 +28,9 @@ struct postgresql_place {
 
 /* Whether this names a PostgreSQL, and no file. */
 bool postgresql_is(const char *where);
+
+/* Writes a URL for people to see: *** in place of passwords. */
+void postgresql_print(FILE *to, const char *url);
 
 /*
  * Looks everything up; the database need not be there.  To be called before

@@ -19,10 +19,11 @@ enum { REQUEST_ID_BYTES = 129, METHOD_BYTES = 24, STREAM_ID_BYTES = 64 };
 
 /* An answer that goes on (stream.h). */
 struct stream {
-    size_t sent;  /* of res.body */
-    size_t bytes; /* of all that there were */
-    bool ends;    /* there is nothing behind res.body */
-    bool counted; /* among the front's */
+    size_t sent;         /* of res.body */
+    size_t bytes;        /* of all that there were */
+    bool ends;           /* there is nothing behind res.body */
+    bool counted;        /* among the front's */
+    unsigned tokens_age; /* of the front, when it was let in */
     char last[STREAM_ID_BYTES];
     uint64_t looked_ns, told_ns; /* when it was asked for more, and had some */
 };

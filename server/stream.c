@@ -60,6 +60,7 @@ bool stream_begin(struct request *r)
         return false;
     }
     r->stream.counted = true;
+    r->stream.tokens_age = atomic_load(&f->tokens_age);
     return true;
 }
 
@@ -86,6 +87,9 @@ static void ask(struct pool_job *job)
 
 void stream_look(struct request *r, uint64_t now_ns)
 {
+    /* who is still let in comes back, and goes on from there */
+    if (r->stream.tokens_age != atomic_load(&r->http->front->tokens_age))
+        stream_end(r);
     bool idle = r->paused && !r->busy && !r->stream.ends;
     if (!idle || !is_due(r->stream.looked_ns, now_ns, LOOK_MS))
         return;

@@ -19,7 +19,7 @@ bool stream_begin(struct request *r) __attribute__((warn_unused_result));
 /* What libmicrohttpd reads r's answer from; NULL = no memory. */
 struct MHD_Response *stream_response(struct request *r);
 
-/* A look now and then: asks for more, if it is time. */
+/* A look now and then: asks for more, if it is time; ends it on new tokens. */
 void stream_look(struct request *r, uint64_t now_ns);
 
 /* A job has answered it anew. */

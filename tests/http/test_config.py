@@ -63,6 +63,18 @@ def config_is_a_file():
                   again.stderr.decode())
 
 
+@each("config shows {0} without the password", [
+    ("postgresql://me:se%40cret@db:5432/x?sslmode=require",
+     "postgresql://me:***@db:5432/x?sslmode=require"),
+    ("postgres://me@db/x?password=secret&sslpassword=secret",
+     "postgres://me@db/x?password=***&sslpassword=***"),
+    ("postgresql:///x?user=a:b", "postgresql:///x?user=a:b"),
+    ("/var/lib/me:x@y?password=z", "/var/lib/me:x@y?password=z")])
+def no_password(where, shown):
+    """A file keeps its name, whatever it is."""
+    equal(config("--store", where)["store"], shown)
+
+
 @test("config --show-origin says where each is from")
 def origins():
     """Flag, variable, line of the file, default."""

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import signal
 import threading
 import time
 
@@ -15,7 +16,7 @@ from cocodata import detection, zoo
 from harness import (SLOW, Skip, WAIT_S, Daemon, ask, check, contains,
                      connection, dial, equal, evaluate, get, main, path, post,
                      read_reply, run, same_bits, server, test, together,
-                     wait_until)
+                     wait_until, write)
 
 STORE = ("--store", os.environ.get("EVALD_TEST_STORE") or path("runs.db"))
 JSON = {"Content-Type": "application/json"}
@@ -566,6 +567,32 @@ def resumed():
         check(time.monotonic() - began > .2, "nothing was new")
         names = [e[1] for e in seen]
         equal(names.count("summary"), 1)
+
+
+@test("whose token is taken away hears no more; others come back")
+def revoked():
+    file = path("heard")
+    bearer = {}
+    for name in ("stays", "goes"):
+        r = run("token", "new", "--file", file, name)
+        equal(r.returncode, 0, r.stderr.decode())
+        bearer[name] = "Bearer " + r.stdout.decode().strip()
+    with Daemon("--store", path("heard.db"), "--tokens", file) as d:
+        dataset(d=d, Authorization=bearer["stays"])
+        run_id = good("POST", "/v1/runs", {"dataset": "zoo"}, 201, d=d,
+                      Authorization=bearer["stays"])["id"]
+        with listen(run_id, "Authorization: " + bearer["goes"], d=d) as s:
+            events(s, lambda e: e[1] == "summary")
+            with open(file, encoding="ascii") as f:
+                kept = [line for line in f if not line.startswith("goes")]
+            write("heard", "".join(kept))
+            d.signal(signal.SIGHUP)
+            text = b""
+            while not text.endswith(b"0\r\n\r\n"):  # the last chunk
+                text += s.recv(4096)
+        for name, status in (("stays", b" 200 "), ("goes", b" 401 ")):
+            with listen(run_id, "Authorization: " + bearer[name], d=d) as s:
+                contains(s.recv(4096).split(b"\r\n")[0], status)
 
 
 @test("a daemon that ends does not wait for those who listen")
