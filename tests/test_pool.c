@@ -195,11 +195,14 @@ static void cancelled_jobs_do_not_run(void **state)
     enum { JOBS = 9 };
     for (int each = 0; each < LANES; each++) {
         enum pool_lane lane = (enum pool_lane)each;
+        size_t threads = lane == LANE_STORE ? STAGE_WAITERS : 1;
         struct stage s;
-        struct task t[JOBS] = {0};
+        struct task t[JOBS] = {0}, more[STAGE_WAITERS] = {0};
         stage_init(&s, 1, JOBS);
         assert_int_equal(submit(&s, &t[0], lane, wait_at_gate), 0);
-        await(&s, &s.started, 1);
+        for (size_t i = 1; i < threads; i++)
+            assert_int_equal(submit(&s, &more[i], lane, wait_at_gate), 0);
+        await(&s, &s.started, threads);
         for (size_t i = 1; i < JOBS; i++)
             assert_int_equal(submit(&s, &t[i], lane, NULL), 0);
         assert_false(pool_cancel(&t[0].job));
@@ -210,7 +213,7 @@ static void cancelled_jobs_do_not_run(void **state)
         assert_int_equal(pool_stats(s.pool).waiting[lane], 2);
         assert_int_equal(submit(&s, &t[JOBS - 1], lane, NULL), 0);
         atomic_store(&s.open, true);
-        finish(&s, 4);
+        finish(&s, threads + 3);
         for (size_t i = 0; i < JOBS; i++) {
             bool ran = i % 3 == 0 || i == JOBS - 1;
             assert_int_equal(atomic_load(&t[i].runs), ran);

@@ -161,7 +161,9 @@ class Postgres:
                              ssl_cert_file=self.certificate)
 
     def start(self):
-        """Starts it, at the same port each time, and waits."""
+        """Starts it unless it runs, at the same port each time, and waits."""
+        if self.process and self.process.poll() is None:
+            return
         options = [w for name, value in self.settings.items()
                    for w in ("-c", f"{name}={value}")]
         with open(self.log_file, "ab") as log:
