@@ -9,6 +9,7 @@
  *   documents             nms and assign 1.5 to 2.6; losses 0.4 to 1.6; value
  *                         and gradient of an activation 8.3 to 10; what only
  *                         jansson reads, a fault as a rule, 10 to 16
+ *   datasets              JSON 4.8, gzip and zstd 43
  *   .npy                  mish stats 2.0; softmax to .npy 5.6 (f8) to 7.0 (f4);
  *                         log_softmax of f4 to JSON 8.5; compressed 11.4
  * A matrix of IoUs takes as much as it has places, which no head tells: 350 MB
@@ -29,13 +30,13 @@ enum {
 /* Products stay in range. */
 static const size_t CONTENT_BYTES_MAX = SIZE_MAX / 256;
 
-enum kind { PIECES, DOCUMENT, ARRAY };
+enum kind { RECORDS, DOCUMENT, ARRAY };
 
 /* Per byte of the body, as it is and compressed. */
 static const struct {
     size_t plain, encoded;
 } factors[] = {
-    [PIECES] = {8, 48},
+    [RECORDS] = {8, 48},
     [DOCUMENT] = {12, 20},
     [ARRAY] = {9, 12},
 };
@@ -45,9 +46,15 @@ static enum kind kind_of(const struct api_request *req,
 {
     static const char *const arrays[] = {NPY_TYPE, "application/octet-stream",
                                          NULL};
-    if (route->in_pieces)
-        return PIECES;
+    if (route->in_pieces || strcmp(req->method, "PUT") == 0)
+        return RECORDS;
     return arrays[content_pick(req->content_type, arrays)] ? ARRAY : DOCUMENT;
+}
+
+static bool may_have_body(const char *method)
+{
+    return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+           strcmp(method, "PATCH") == 0;
 }
 
 size_t api_reservation(const struct api_env *env, const struct api_request *req,
@@ -58,7 +65,7 @@ size_t api_reservation(const struct api_env *env, const struct api_request *req,
                                                           : CONTENT_BYTES_MAX;
     enum kind kind = kind_of(req, route);
     size_t plain = factors[kind].plain, encoded = factors[kind].encoded;
-    if (strcmp(req->method, "POST") != 0)
+    if (!may_have_body(req->method))
         return BASE_BYTES;
     if (len > most)
         len = most;
