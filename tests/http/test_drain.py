@@ -19,6 +19,7 @@ import signal
 import socket
 import time
 
+DRAIN_IDLE_S = 1  # what a draining daemon waits for the next request
 LONG = labour(100000)  # some ten seconds of work
 TINY = b'{"inputs":{"x":[0]}}'
 SCORE = json.dumps(many(20, 20)).encode()
@@ -50,12 +51,22 @@ class Load:
         return not response.will_close
 
     def kept(self, name, target, body):
-        """On one connection, until the daemon ends it behind an answer."""
+        """
+        On one connection, until the daemon ends it behind an answer; or
+        without a word, while it drains, when this client paused for a second.
+        """
         c = http.client.HTTPConnection(self.d.host, self.d.port,
                                        timeout=WAIT_S)
-        n, goes_on = 0, True
+        n, goes_on, asked = 0, True, time.monotonic()
         while goes_on:
-            goes_on = self.ask(c, f"{name}-{n}", target, body)
+            before, asked = asked, time.monotonic()
+            try:
+                goes_on = self.ask(c, f"{name}-{n}", target, body)
+            except ConnectionError:
+                paused = time.monotonic() - before
+                check(self.draining and n and paused >= DRAIN_IDLE_S,
+                      f"{name}-{n}: closed after {paused:.3f} s")
+                break  # it was not let in: see no_loss
             n += 1
         check(self.draining, "closed before its time")
         c.close()
