@@ -29,22 +29,12 @@ static int mark_duplicates(const struct dataset *d, uint8_t *odd,
 {
     size_t n = d->gt.n;
     struct arena_mark mark = arena_mark(mem);
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
-    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
-    if (mem->failed)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        key[i] = id_key(d->gt.id[i]);
-        row[i] = (uint32_t)i;
-    }
-    key_sort(n, key, row, spare_key, spare_row, mem->stop);
-    if (is_stopped(mem->stop))
+    struct key_order by;
+    if (key_sort_ids(&by, d->gt.id, n, mem, mem->stop))
         return -1;
     for (size_t i = 1; i < n; i++)
-        if (key[i] == key[i - 1])
-            odd[row[i - 1]] |= ODD_DUPLICATE_ID;
+        if (by.key[i] == by.key[i - 1])
+            odd[by.row[i - 1]] |= ODD_DUPLICATE_ID;
     arena_release(mem, mark);
     return 0;
 }

@@ -42,22 +42,12 @@ int detection_names(struct detection_report *rep, struct arena *mem)
     size_t n = req->gt.n_categories;
     rep->name = arena_alloc(mem, n, sizeof(*rep->name));
     struct arena_mark mark = arena_mark(mem);
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
-    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
-    if (mem->failed)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        key[i] = id_key(req->gt.category[i]);
-        row[i] = (uint32_t)i;
-    }
-    key_sort(n, key, row, spare_key, spare_row, mem->stop);
-    if (is_stopped(mem->stop))
+    struct key_order by;
+    if (!rep->name || key_sort_ids(&by, req->gt.category, n, mem, mem->stop))
         return -1;
     for (size_t i = 0, k = 0; i < n; i++) {
-        rep->name[k] = req->category_name[row[i]];
-        if (i + 1 < n && key[i + 1] != key[i])
+        rep->name[k] = req->category_name[by.row[i]];
+        if (i + 1 < n && by.key[i + 1] != by.key[i])
             k++;
     }
     arena_release(mem, mark);

@@ -15,26 +15,15 @@ struct id_pair {
 static size_t repeated_ids(const int64_t *id, size_t n, struct id_pair *pair,
                            size_t pairs_max, struct arena *mem)
 {
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
+    struct key_order by;
     size_t count = 0;
-    if (mem->failed)
-        return 0;
-    for (size_t i = 0, end; (end = stop_reach(mem->stop, i, n)) > i;)
-        for (; i < end; i++) {
-            key[i] = id_key(id[i]);
-            row[i] = (uint32_t)i;
-        }
-    key_sort(n, key, row, spare_key, spare_row, mem->stop);
-    if (is_stopped(mem->stop))
+    if (key_sort_ids(&by, id, n, mem, mem->stop))
         return 0;
     for (size_t i = 1; i < n; i++) {
-        if (key[i] != key[i - 1])
+        if (by.key[i] != by.key[i - 1])
             continue;
         if (count < pairs_max)
-            pair[count] = (struct id_pair){row[i - 1], row[i]};
+            pair[count] = (struct id_pair){by.row[i - 1], by.row[i]};
         count++;
     }
     return count;

@@ -40,21 +40,18 @@ static int rank_classes(struct page *p)
     const struct coco_result *r = &p->rep->result;
     struct arena *mem = p->out->mem;
     size_t n = r->index.n_classes;
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *spare = arena_alloc(mem, n, sizeof(*spare));
+    struct key_order by = key_order_alloc(n, mem);
     struct coco_number ap = coco_number(r->protocol, 0);
-    p->worst = arena_alloc(mem, n, sizeof(*p->worst));
+    p->worst = by.row;
     p->ap = arena_alloc(mem, n, sizeof(*p->ap));
     if (mem->failed)
         return -1;
     for (size_t k = 0; k < n && !is_stopped(mem->stop); k++) {
         p->ap[k] = page_defined(coco_value(r, &ap, k));
-        p->worst[k] = (uint32_t)k;
-        key[k] = isnan(p->ap[k]) ? UINT64_MAX : score_key(-p->ap[k]);
+        by.row[k] = (uint32_t)k;
+        by.key[k] = isnan(p->ap[k]) ? UINT64_MAX : score_key(-p->ap[k]);
     }
-    key_sort(n, key, p->worst, spare_key, spare, mem->stop);
-    return is_stopped(mem->stop) ? -1 : 0;
+    return key_sort(&by, n, mem->stop);
 }
 
 static void head(struct json_out *out, const char *title)

@@ -208,24 +208,20 @@ static int sort_images(struct comparison *c, struct arena *mem)
     static struct compared (*const by[])(const struct comparison *c,
                                          size_t i) = {compared_ap, compared_f1};
     size_t n = c->n_images;
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
-    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
+    struct key_order order = key_order_alloc(n, mem);
     struct compared_row *sorted = arena_alloc(mem, n, sizeof(*sorted));
     if (mem->failed)
         return -1;
     for (uint32_t i = 0; i < n; i++)
-        row[i] = i;
+        order.row[i] = i;
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < n && !is_stopped(mem->stop); i++)
-            key[i] = change_key(by[k](c, row[i]));
-        key_sort(n, key, row, spare_key, spare_row, mem->stop);
-        if (is_stopped(mem->stop))
+            order.key[i] = change_key(by[k](c, order.row[i]));
+        if (key_sort(&order, n, mem->stop))
             return -1;
     }
     for (size_t i = 0; i < n; i++)
-        sorted[i] = c->image[row[i]];
+        sorted[i] = c->image[order.row[i]];
     c->image = sorted;
     return 0;
 }

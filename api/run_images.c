@@ -21,9 +21,7 @@ struct batch {
     struct detection_request req; /* what was sent */
     size_t n;                     /* images */
     uint32_t *row;                /* of the dataset, per image */
-    /* images by id, ascending, for detections to find theirs: */
-    uint64_t *key;
-    uint32_t *place;
+    struct key_order by_id;       /* for detections to find theirs */
     /* the detections of image i are from[first[i]] to from[first[i + 1] - 1] */
     uint32_t *first, *from;
     struct store_image *image;
@@ -50,30 +48,22 @@ static void check_images(struct batch *b)
                     b->run->row.dataset);
     }
     for (size_t i = 1; i < b->n && !api_full(err); i++)
-        if (b->key[i] == b->key[i - 1])
+        if (b->by_id.key[i] == b->by_id.key[i - 1])
             at_fail(err, PROBLEM_DUPLICATE_IMAGE,
-                    &(struct at){&in, NULL, b->place[i]},
+                    &(struct at){&in, NULL, b->by_id.row[i]},
                     "is %lld, as item %u already; send an image's detections "
                     "together",
-                    (long long)id[b->place[i]], b->place[i - 1]);
+                    (long long)id[b->by_id.row[i]], b->by_id.row[i - 1]);
 }
 
 static int sort_images(struct batch *b)
 {
     struct arena *mem = b->call->mem;
-    uint64_t *spare_key = arena_alloc(mem, b->n, sizeof(*spare_key));
-    uint32_t *spare = arena_alloc(mem, b->n, sizeof(*spare));
-    b->key = arena_alloc(mem, b->n, sizeof(*b->key));
-    b->place = arena_alloc(mem, b->n, sizeof(*b->place));
     b->row = arena_alloc(mem, b->n, sizeof(*b->row));
-    if (mem->failed)
+    if (!b->row ||
+        key_sort_ids(&b->by_id, b->req.gt.image, b->n, mem, mem->stop))
         return no_memory(b->call);
-    for (size_t i = 0; i < b->n; i++) {
-        b->key[i] = id_key(b->req.gt.image[i]);
-        b->place[i] = (uint32_t)i;
-    }
-    key_sort(b->n, b->key, b->place, spare_key, spare, mem->stop);
-    return is_stopped(mem->stop) ? no_memory(b->call) : 0;
+    return 0;
 }
 
 /* The place of an image in image_ids, or COCO_UNKNOWN. */
@@ -83,12 +73,13 @@ static uint32_t place_of(const struct batch *b, int64_t id)
     size_t lo = 0, hi = b->n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (b->key[mid] < key)
+        if (b->by_id.key[mid] < key)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < b->n && b->key[lo] == key ? b->place[lo] : COCO_UNKNOWN;
+    return lo < b->n && b->by_id.key[lo] == key ? b->by_id.row[lo]
+                                                : COCO_UNKNOWN;
 }
 
 static void not_listed(const struct batch *b, size_t i)

@@ -314,21 +314,17 @@ static int sort_rows(struct api_call *call, const struct run_page *page,
                      struct detection_rows *rows)
 {
     struct arena *mem = call->mem;
-    uint32_t *row = arena_alloc(mem, n, sizeof(*row));
-    uint32_t *spare_row = arena_alloc(mem, n, sizeof(*spare_row));
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    if (!row || !spare_row || !key || !spare_key)
+    struct key_order by = key_order_alloc(n, mem);
+    if (mem->failed)
         return no_memory(call);
     for (size_t i = 0, end; (end = stop_reach(mem->stop, i, n)) > i;)
         for (; i < end; i++) {
-            row[i] = (uint32_t)row_shown(rows, i);
-            key[i] = sort_key(numbers->value(rep, page->sort, row[i]),
-                              page->descending);
+            by.row[i] = (uint32_t)row_shown(rows, i);
+            by.key[i] = sort_key(numbers->value(rep, page->sort, by.row[i]),
+                                 page->descending);
         }
-    key_sort(n, key, row, spare_key, spare_row, mem->stop);
-    *rows = (struct detection_rows){row, n};
-    return is_stopped(mem->stop) ? -1 : 0;
+    *rows = (struct detection_rows){by.row, n};
+    return key_sort(&by, n, mem->stop);
 }
 
 int run_page_rows(struct api_call *call, const struct run_page *page,

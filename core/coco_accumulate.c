@@ -7,19 +7,13 @@
 
 #include <string.h>
 
-/* To sort the largest category. */
-struct sorter {
-    uint64_t *key;
-    uint32_t *row, *spare_row;
-};
-
 _Static_assert(sizeof(struct coco_sorted) >= sizeof(uint64_t),
                "sorted is lent as room for keys");
 
 struct sorting {
     const struct coco_result *r;
     struct coco_matches *out;
-    struct sorter *sorter; /* one per worker */
+    struct key_order *sorter; /* one per worker */
 };
 
 struct scratch {
@@ -41,7 +35,7 @@ static void sort_class(void *context, size_t k, size_t worker)
 {
     const struct sorting *job = context;
     struct coco_matches *m = job->out;
-    struct sorter *s = &job->sorter[worker];
+    struct key_order *by = &job->sorter[worker];
     uint32_t n = 0;
     const uint32_t *class = job->r->index.class_dt;
     for (size_t i = class[k], end;
@@ -49,14 +43,14 @@ static void sort_class(void *context, size_t k, size_t worker)
         for (; i < end; i++) {
             if (m->mark[i].limit >= COCO_LIMITS)
                 continue;
-            s->key[n] = score_key(coco_score_at(job->r, (uint32_t)i));
-            s->row[n++] = (uint32_t)i;
+            by->key[n] = score_key(coco_score_at(job->r, (uint32_t)i));
+            by->row[n++] = (uint32_t)i;
         }
     struct coco_sorted *sorted = m->sorted + class[k];
-    void *spare = sorted; /* not in use yet, and as large as the keys */
-    key_sort(n, s->key, s->row, spare, s->spare_row, job->r->stop);
+    by->spare_key = (void *)sorted; /* not in use yet, as large as keys */
+    key_sort(by, n, job->r->stop);
     for (uint32_t i = 0; i < n && !is_stopped(job->r->stop); i++)
-        sorted[i] = (struct coco_sorted){s->row[i], m->mark[s->row[i]]};
+        sorted[i] = (struct coco_sorted){by->row[i], m->mark[by->row[i]]};
     m->class_sorted[k] = n;
 }
 
@@ -188,7 +182,7 @@ static int make_sorters(struct sorting *job, size_t workers, struct arena *mem)
             n = ix->class_dt[k + 1] - ix->class_dt[k];
     job->sorter = arena_alloc(mem, workers, sizeof(*job->sorter));
     for (size_t w = 0; w < workers && !mem->failed; w++)
-        job->sorter[w] = (struct sorter){
+        job->sorter[w] = (struct key_order){
             .key = arena_alloc(mem, n, sizeof(uint64_t)),
             .row = arena_alloc(mem, n, sizeof(uint32_t)),
             .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),

@@ -9,8 +9,7 @@ struct job {
     const struct coco_verdicts *v;
     struct coco_confusion *out;
     uint32_t *unmatched; /* per class: false positives that stand for nothing */
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row;
+    struct key_order by;
 };
 
 /* False positives of a class, whatever they stand for. */
@@ -53,14 +52,13 @@ static void write_row(struct job *job, uint32_t k)
     size_t n = 0;
     for (uint32_t g = ix->class_gt[k]; g < ix->class_gt[k + 1]; g++)
         if (job->v->counts[g])
-            job->key[n++] = found_for(job, g, k);
-    memset(job->row, 0, n * sizeof(*job->row));
-    key_sort(n, job->key, job->row, job->spare_key, job->spare_row,
-             job->r->stop);
+            job->by.key[n++] = found_for(job, g, k);
+    memset(job->by.row, 0, n * sizeof(*job->by.row));
+    key_sort(&job->by, n, job->r->stop);
     for (size_t i = 0, from = 0; i < n && !is_stopped(job->r->stop); i++) {
-        if (i + 1 < n && job->key[i + 1] == job->key[i])
+        if (i + 1 < n && job->by.key[i + 1] == job->by.key[i])
             continue;
-        uint32_t found = (uint32_t)job->key[i],
+        uint32_t found = (uint32_t)job->by.key[i],
                  count = (uint32_t)(i + 1 - from);
         emit(job->out, k, found, count);
         if (found != k && found < ix->n_classes)
@@ -80,10 +78,7 @@ int coco_confusion(struct coco_confusion *c, const struct coco_result *r,
         .cell = arena_alloc(mem, ix->n_gt + n, sizeof(*c->cell))};
     struct arena_mark mark = arena_mark(mem);
     job.unmatched = arena_alloc(mem, n, sizeof(*job.unmatched));
-    job.key = arena_alloc(mem, ix->n_gt, sizeof(*job.key));
-    job.spare_key = arena_alloc(mem, ix->n_gt, sizeof(*job.spare_key));
-    job.row = arena_alloc(mem, ix->n_gt, sizeof(*job.row));
-    job.spare_row = arena_alloc(mem, ix->n_gt, sizeof(*job.spare_row));
+    job.by = key_order_alloc(ix->n_gt, mem);
     if (mem->failed)
         return -1;
     par->run(par, n, count_false, &job);

@@ -28,8 +28,7 @@ struct scratch {
     uint32_t n;
     double *extra; /* scores of those that belong here by their place */
     uint32_t n_extra;
-    uint64_t *key, *spare_key; /* to sort these */
-    uint32_t *row, *spare_row;
+    struct key_order by; /* to sort these */
 };
 
 struct job {
@@ -123,13 +122,12 @@ static void load_truths(const struct job *job, size_t k, struct scratch *s,
         e->count[COCO_MISSED] += claim == COCO_UNKNOWN;
         if (claim == COCO_UNKNOWN || v->kind[claim] != COCO_CLASSIFICATION)
             continue;
-        s->key[n] = score_key(coco_score_at(r, claim));
-        s->row[n++] = claim;
+        s->by.key[n] = score_key(coco_score_at(r, claim));
+        s->by.row[n++] = claim;
     }
-    key_sort(n, s->key, s->row, s->spare_key, s->spare_row, r->stop);
-    s->n_extra = is_stopped(r->stop) ? 0 : n;
+    s->n_extra = key_sort(&s->by, n, r->stop) ? 0 : n;
     for (uint32_t i = 0; i < s->n_extra; i++)
-        s->extra[i] = coco_score_at(r, s->row[i]);
+        s->extra[i] = coco_score_at(r, s->by.row[i]);
 }
 
 static double *precision_at(const struct job *job, int curve, size_t k)
@@ -213,10 +211,7 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
         s->score = arena_alloc(mem, n_dt, sizeof(*s->score));
         s->claims = arena_alloc(mem, n_dt, sizeof(*s->claims));
         s->extra = arena_alloc(mem, n_gt, sizeof(*s->extra));
-        s->key = arena_alloc(mem, n_gt, sizeof(*s->key));
-        s->spare_key = arena_alloc(mem, n_gt, sizeof(*s->spare_key));
-        s->row = arena_alloc(mem, n_gt, sizeof(*s->row));
-        s->spare_row = arena_alloc(mem, n_gt, sizeof(*s->spare_row));
+        s->by = key_order_alloc(n_gt, mem);
         if (coco_curve_alloc(&s->curve, 1, n_gt, false, mem))
             return -1;
     }

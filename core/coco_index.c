@@ -6,41 +6,16 @@
 
 enum { LOOKUPS_PER_ITEM = 1 << 14 };
 
-/* Rows as key_sort wants them: by id, each with its own row. */
-struct by_id {
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row;
-};
-
-/* Sorts n rows by their ids; -1 when the arena is spent. */
-static int sort_ids(struct by_id *by, const int64_t *id, size_t n,
-                    struct arena *mem, const atomic_bool *stop)
-{
-    by->key = arena_alloc(mem, n, sizeof(*by->key));
-    by->row = arena_alloc(mem, n, sizeof(*by->row));
-    by->spare_key = arena_alloc(mem, n, sizeof(*by->spare_key));
-    by->spare_row = arena_alloc(mem, n, sizeof(*by->spare_row));
-    if (mem->failed)
-        return -1;
-    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
-        for (; i < end; i++) {
-            by->key[i] = id_key(id[i]);
-            by->row[i] = (uint32_t)i;
-        }
-    key_sort(n, by->key, by->row, by->spare_key, by->spare_row, stop);
-    return is_stopped(stop) ? -1 : 0;
-}
-
 /* The distinct values of ids, ascending; their count goes to *n_out. */
 static int64_t *distinct(const int64_t *ids, size_t n, size_t *n_out,
                          struct arena *mem, const atomic_bool *stop)
 {
-    struct by_id by;
+    struct key_order by;
     int64_t *out = arena_alloc(mem, n, sizeof(*out));
     struct arena_mark mark = arena_mark(mem);
     size_t k = 0;
     *n_out = 0;
-    if (!out || sort_ids(&by, ids, n, mem, stop))
+    if (!out || key_sort_ids(&by, ids, n, mem, stop))
         return NULL;
     for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
         for (; i < end; i++)
@@ -104,8 +79,8 @@ static uint32_t *last_of_same_id(struct coco_index *ix,
                                  struct arena *mem, const atomic_bool *stop)
 {
     uint32_t *last = arena_alloc(mem, gt->n, sizeof(*last));
-    struct by_id by;
-    if (!last || sort_ids(&by, gt->id, gt->n, mem, stop))
+    struct key_order by;
+    if (!last || key_sort_ids(&by, gt->id, gt->n, mem, stop))
         return NULL;
     for (size_t i = gt->n; i-- > 0;) {
         if (i % STOP_STRETCH == 0 && is_stopped(stop))

@@ -15,10 +15,8 @@ static const double undefined = -2;
 /* What one worker needs. */
 struct scratch {
     struct coco_take *take[RUNS];
-    uint32_t *weight; /* per image */
-    /* One per resample: */
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row;
+    uint32_t *weight;    /* per image */
+    struct key_order by; /* one per resample */
 };
 
 struct job {
@@ -109,20 +107,19 @@ static void find_interval(void *context, size_t item, size_t worker)
     const double *value = job->value + item * resamples;
     struct coco_interval out = {NAN, NAN, NAN, 0};
     for (uint32_t i = 0; i < resamples; i++) {
-        s->key[i] = score_key(value[i]);
-        s->row[i] = i;
+        s->by.key[i] = score_key(value[i]);
+        s->by.row[i] = i;
         n += value[i] > undefined;
     }
-    key_sort(resamples, s->key, s->row, s->spare_key, s->spare_row, job->stop);
-    if (is_stopped(job->stop))
+    if (key_sort(&s->by, resamples, job->stop))
         return;
     out.defined = n;
     if (n > 0) {
-        out.low = quantile(value, s->row, n, (1 - job->how->level) / 2);
-        out.high = quantile(value, s->row, n, (1 + job->how->level) / 2);
+        out.low = quantile(value, s->by.row, n, (1 - job->how->level) / 2);
+        out.high = quantile(value, s->by.row, n, (1 + job->how->level) / 2);
     }
     if (n > 1)
-        out.std = deviation(value, s->row, n);
+        out.std = deviation(value, s->by.row, n);
     job->out[item] = out;
 }
 
@@ -133,10 +130,7 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
     for (size_t w = 0; w < workers && !mem->failed; w++) {
         job->scratch[w] = (struct scratch){
             .weight = arena_alloc(mem, n_images, sizeof(uint32_t)),
-            .key = arena_alloc(mem, n, sizeof(uint64_t)),
-            .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
-            .row = arena_alloc(mem, n, sizeof(uint32_t)),
-            .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+            .by = key_order_alloc(n, mem),
         };
         for (size_t i = 0; i < job->n_runs && !mem->failed; i++)
             job->scratch[w].take[i] = coco_take_new(job->replay[i], mem);

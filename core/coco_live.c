@@ -203,8 +203,8 @@ int coco_live_add(struct coco_live *live, const struct coco_part *part)
 
 /* To sort what has come to the class where that is most. */
 struct scratch {
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row, *image;
+    struct key_order by;
+    uint32_t *image;
     struct coco_sorted *sorted;
 };
 
@@ -225,16 +225,16 @@ static void sort_arrivals(const struct list *l, uint32_t n,
     memcpy(s->sorted, (const struct coco_sorted *)l->sorted.at + l->n_sorted,
            n * sizeof(*s->sorted));
     for (uint32_t i = 0; i < n; i++) {
-        s->key[i] = s->image[i];
-        s->row[i] = i;
+        s->by.key[i] = s->image[i];
+        s->by.row[i] = i;
         rising &= i == 0 || s->image[i - 1] <= s->image[i];
     }
     if (!rising)
-        key_sort(n, s->key, s->row, s->spare_key, s->spare_row, stop);
+        key_sort(&s->by, n, stop);
     for (uint32_t i = 0; i < n && !is_stopped(stop); i++)
-        s->key[i] = key[s->row[i]];
+        s->by.key[i] = key[s->by.row[i]];
     if (!is_stopped(stop))
-        key_sort(n, s->key, s->row, s->spare_key, s->spare_row, stop);
+        key_sort(&s->by, n, stop);
 }
 
 /* Merges n into the list, which they were the end of, from its end on. */
@@ -244,10 +244,10 @@ static void merge(struct list *l, uint32_t n, const struct scratch *s)
     uint32_t *image = l->image.at;
     struct coco_sorted *sorted = l->sorted.at;
     for (size_t old = l->n_sorted, to = l->n; n > 0;) {
-        uint32_t row = s->row[n - 1];
+        uint32_t row = s->by.row[n - 1];
         to--;
-        if (old > 0 && (key[old - 1] > s->key[n - 1] ||
-                        (key[old - 1] == s->key[n - 1] &&
+        if (old > 0 && (key[old - 1] > s->by.key[n - 1] ||
+                        (key[old - 1] == s->by.key[n - 1] &&
                          image[old - 1] > s->image[row]))) {
             old--;
             key[to] = key[old];
@@ -255,7 +255,7 @@ static void merge(struct list *l, uint32_t n, const struct scratch *s)
             sorted[to] = sorted[old];
         } else {
             n--;
-            key[to] = s->key[n];
+            key[to] = s->by.key[n];
             image[to] = s->image[row];
             sorted[to] = s->sorted[row];
         }
@@ -289,10 +289,7 @@ static int sort_lists(struct coco_live *live, struct arena *mem,
     job.scratch = arena_alloc(mem, par->width, sizeof(*job.scratch));
     for (size_t w = 0; w < par->width && !mem->failed; w++)
         job.scratch[w] = (struct scratch){
-            .key = arena_alloc(mem, n, sizeof(uint64_t)),
-            .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
-            .row = arena_alloc(mem, n, sizeof(uint32_t)),
-            .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+            .by = key_order_alloc(n, mem),
             .image = arena_alloc(mem, n, sizeof(uint32_t)),
             .sorted = arena_alloc(mem, n, sizeof(struct coco_sorted)),
         };

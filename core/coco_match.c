@@ -28,8 +28,7 @@ struct candidate {
 
 /* What one worker needs, sized for the largest cell. */
 struct scratch {
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row;
+    struct key_order by;
     struct coco_box *box;
     uint16_t *ignored; /* bit a: ignored in area range a */
     uint8_t *crowd;
@@ -57,13 +56,12 @@ static uint32_t mark_detections(const struct job *job,
     for (size_t i = 0, end;
          (end = stop_reach(job->in->stop, i, cell->n_dt)) > i;)
         for (; i < end; i++) {
-            s->row[i] = row[i];
-            s->key[i] = score_key(in->dt->score[row[i]]);
+            s->by.row[i] = row[i];
+            s->by.key[i] = score_key(in->dt->score[row[i]]);
         }
-    key_sort(cell->n_dt, s->key, s->row, s->spare_key, s->spare_row,
-             job->in->stop);
+    key_sort(&s->by, cell->n_dt, job->in->stop);
     for (uint32_t i = 0; i < cell->n_dt && !is_stopped(job->in->stop); i++) {
-        row[i] = s->row[i];
+        row[i] = s->by.row[i];
         mark[i] = coco_mark_of(p, i, in->dt->box + 4 * (size_t)row[i]);
     }
     if (job->out->truth)
@@ -239,10 +237,7 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
     job->scratch = arena_alloc(mem, workers, sizeof(*job->scratch));
     for (size_t w = 0; w < workers && !mem->failed; w++)
         job->scratch[w] = (struct scratch){
-            .key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
-            .spare_key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
-            .row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
-            .spare_row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
+            .by = key_order_alloc(n_dt, mem),
             .box = arena_alloc(mem, n_gt, sizeof(struct coco_box)),
             .ignored = arena_alloc(mem, n_gt, sizeof(uint16_t)),
             .crowd = arena_alloc(mem, n_gt, sizeof(uint8_t)),

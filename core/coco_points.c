@@ -123,8 +123,7 @@ struct job {
     struct asked *asked; /* [workers][n_at + 1] */
     /* Of all classes together: the true positives, best score first. */
     size_t n_tp;
-    uint64_t *key; /* n_tp score_keys, rising */
-    uint32_t *place;
+    struct key_order by; /* places of n_tp by their score_keys */
     double edge[COCO_BINS_MAX + 1];
     uint32_t *fp; /* [workers][n_tp + 1]: false ones of each stretch of keys */
 };
@@ -190,7 +189,7 @@ static void add_to_bin(struct coco_points *out, const struct job *job,
 static void note_false(struct tally *t, double score)
 {
     uint64_t key = score_key(score);
-    while (t->stretch < t->job->n_tp && t->job->key[t->stretch] < key)
+    while (t->stretch < t->job->n_tp && t->job->by.key[t->stretch] < key)
         t->stretch++;
     t->fp[t->stretch]++;
 }
@@ -270,18 +269,17 @@ static void tally_class(void *context, size_t k, size_t worker)
 }
 
 /* The true positives of all classes, best score first, then by class. */
-static void gather_true(struct job *job, uint64_t *spare_key,
-                        uint32_t *spare_place)
+static void gather_true(struct job *job)
 {
     const struct coco_result *r = job->r;
     for (size_t g = 0; g < r->index.n_gt; g++) {
         uint32_t found = job->v->found[g];
         if (found == COCO_UNKNOWN)
             continue;
-        job->key[job->n_tp] = score_key(coco_score_at(r, found));
-        job->place[job->n_tp++] = found;
+        job->by.key[job->n_tp] = score_key(coco_score_at(r, found));
+        job->by.row[job->n_tp++] = found;
     }
-    key_sort(job->n_tp, job->key, job->place, spare_key, spare_place, r->stop);
+    key_sort(&job->by, job->n_tp, r->stop);
 }
 
 static void add_level(struct coco_level *to, const struct coco_level *l)
@@ -321,12 +319,12 @@ static void find_best(const struct job *job, struct coco_points *out,
     const struct coco_result *r = job->r;
     struct tally t = tally_begin(job, out);
     for (size_t i = 0; i < job->n_tp && !is_stopped(r->stop); i++) {
-        t.level.score = coco_score_at(r, job->place[i]);
+        t.level.score = coco_score_at(r, job->by.row[i]);
         t.level.tp++;
-        t.level.loss += loss_of(job, job->place[i]);
+        t.level.loss += loss_of(job, job->by.row[i]);
         for (size_t w = 0; w < workers; w++)
             t.level.fp += job->fp[w * (job->n_tp + 1) + i];
-        if (i + 1 == job->n_tp || job->key[i + 1] != job->key[i])
+        if (i + 1 == job->n_tp || job->by.key[i + 1] != job->by.key[i])
             end_group(&t);
     }
 }
@@ -343,14 +341,11 @@ int coco_points(struct coco_points *out, const struct coco_result *r,
         out[k].bin = arena_zero(mem, r->protocol->n_bins, sizeof(*out[k].bin));
     }
     struct arena_mark mark = arena_mark(mem);
-    uint64_t *spare_key = arena_alloc(mem, n_gt, sizeof(*spare_key));
-    uint32_t *spare_place = arena_alloc(mem, n_gt, sizeof(*spare_place));
-    job.key = arena_alloc(mem, n_gt, sizeof(*job.key));
-    job.place = arena_alloc(mem, n_gt, sizeof(*job.place));
+    job.by = key_order_alloc(n_gt, mem);
     job.asked = arena_alloc(mem, par->width * (n_at + 1), sizeof(*job.asked));
     if (mem->failed)
         return -1;
-    gather_true(&job, spare_key, spare_place);
+    gather_true(&job);
     for (size_t i = 0; i <= r->protocol->n_bins; i++)
         job.edge[i] = coco_bin_edge(i, r->protocol->n_bins);
     job.fp = arena_zero(mem, par->width * (job.n_tp + 1), sizeof(*job.fp));

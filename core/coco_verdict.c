@@ -24,8 +24,7 @@ struct scratch {
     struct truth *truth;
     size_t n_truth;
     /* False positives that are near an open truth of another category. */
-    uint64_t *key, *spare_key;
-    uint32_t *row, *spare_row;
+    struct key_order by;
     size_t n_rest;
 };
 
@@ -179,8 +178,8 @@ static void judge_cell(const struct job *job, const struct coco_cell *cell,
             v->kind[d] == COCO_LOCALISATION)
             claim(job, d);
         if (o.rest) {
-            s->key[s->n_rest] = score_key(coco_score_at(job->r, d));
-            s->row[s->n_rest++] = d;
+            s->by.key[s->n_rest] = score_key(coco_score_at(job->r, d));
+            s->by.row[s->n_rest++] = d;
         }
     }
 }
@@ -208,9 +207,9 @@ static struct truth *best_open(const struct scratch *s,
 static void confuse(const struct job *job, struct scratch *s)
 {
     const struct coco_result *r = job->r;
-    key_sort(s->n_rest, s->key, s->row, s->spare_key, s->spare_row, r->stop);
+    key_sort(&s->by, s->n_rest, r->stop);
     for (size_t i = 0; i < s->n_rest && !is_stopped(r->stop); i++) {
-        uint32_t place = s->row[i];
+        uint32_t place = s->by.row[i];
         struct coco_box box = box_of(r, place);
         uint32_t class = (uint32_t)coco_class_at(&r->index, place);
         struct truth *t = best_open(s, &box, class, job->iou);
@@ -260,10 +259,7 @@ static int make_scratch(struct job *job, size_t workers, struct arena *mem)
     for (size_t w = 0; w < workers && !mem->failed; w++)
         job->scratch[w] = (struct scratch){
             .truth = arena_alloc(mem, n_gt, sizeof(struct truth)),
-            .key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
-            .spare_key = arena_alloc(mem, n_dt, sizeof(uint64_t)),
-            .row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
-            .spare_row = arena_alloc(mem, n_dt, sizeof(uint32_t)),
+            .by = key_order_alloc(n_dt, mem),
         };
     return mem->failed ? -1 : 0;
 }

@@ -36,12 +36,12 @@ static int first_places(size_t n, uint32_t *count)
  * float32 share their low 29 bits, and most of the exponent: such digits
  * are passed over.
  */
-static void radix_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *to_key,
-                       uint32_t *to_row, const atomic_bool *stop)
+static void radix_sort(const struct key_order *by, size_t n,
+                       const atomic_bool *stop)
 {
     uint32_t count[DIGITS][VALUES] = {{0}};
-    uint64_t *const out_key = key;
-    uint32_t *const out_row = row;
+    uint64_t *key = by->key, *to_key = by->spare_key;
+    uint32_t *row = by->row, *to_row = by->spare_row;
     for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
         for (; i < end; i++)
             for (size_t d = 0; d < DIGITS; d++)
@@ -59,17 +59,41 @@ static void radix_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *to_key,
         uint32_t *r = row;
         key = to_key, row = to_row, to_key = k, to_row = r;
     }
-    if (key != out_key && !is_stopped(stop)) {
-        memcpy(out_key, key, n * sizeof(*key));
-        memcpy(out_row, row, n * sizeof(*row));
+    if (key != by->key && !is_stopped(stop)) {
+        memcpy(by->key, key, n * sizeof(*key));
+        memcpy(by->row, row, n * sizeof(*row));
     }
 }
 
-void key_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
-              uint32_t *spare_row, const atomic_bool *stop)
+struct key_order key_order_alloc(size_t n, struct arena *mem)
+{
+    return (struct key_order){
+        .key = arena_alloc(mem, n, sizeof(uint64_t)),
+        .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
+        .row = arena_alloc(mem, n, sizeof(uint32_t)),
+        .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+    };
+}
+
+int key_sort(const struct key_order *by, size_t n, const atomic_bool *stop)
 {
     if (n <= INSERTION_MAX)
-        insertion_sort(n, key, row);
+        insertion_sort(n, by->key, by->row);
     else
-        radix_sort(n, key, row, spare_key, spare_row, stop);
+        radix_sort(by, n, stop);
+    return is_stopped(stop) ? -1 : 0;
+}
+
+int key_sort_ids(struct key_order *by, const int64_t *id, size_t n,
+                 struct arena *mem, const atomic_bool *stop)
+{
+    *by = key_order_alloc(n, mem);
+    if (mem->failed)
+        return -1;
+    for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
+        for (; i < end; i++) {
+            by->key[i] = id_key(id[i]);
+            by->row[i] = (uint32_t)i;
+        }
+    return key_sort(by, n, stop);
 }

@@ -1,16 +1,8 @@
-/*
- * Stable sort of rows by key.
- *   n      rows
- *   key    n keys, such as score_key's; rearranged along with row
- *   row    n payloads
- *   spare_key, spare_row  n items each, clobbered
- *   stop   NULL, or the request's: once it is set key and row are anything
- * Lower keys first; rows of equal keys keep their order.  Cannot fail.
- */
+/* Stable sort of rows by key: a score, an id. */
 #ifndef EVALD_CORE_KEY_SORT_H
 #define EVALD_CORE_KEY_SORT_H
 
-#include "core/stop.h"
+#include "core/arena.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +23,29 @@ static inline uint64_t id_key(int64_t id)
     return (uint64_t)id ^ UINT64_C(1) << 63;
 }
 
-void key_sort(size_t n, uint64_t *key, uint32_t *row, uint64_t *spare_key,
-              uint32_t *spare_row, const atomic_bool *stop);
+/* What is sorted, and as much room to spare. */
+struct key_order {
+    uint64_t *key, *spare_key; /* such as score_key's */
+    uint32_t *row, *spare_row; /* payloads */
+};
+
+/* Room for n rows; look at mem->failed. */
+struct key_order key_order_alloc(size_t n, struct arena *mem);
+
+/*
+ * Sorts the first n rows along with their keys: lower keys first, and rows of
+ * equal keys keep their order.  What is to spare is clobbered.
+ *   stop   NULL, or the request's: once it is set key and row are anything
+ * Returns -1 when stopped.
+ */
+int key_sort(const struct key_order *by, size_t n, const atomic_bool *stop);
+
+/*
+ * Makes room for n ids and sorts them: row becomes their places, of equal ones
+ * the first first, and key their id_key.  n is below UINT32_MAX.  Returns -1
+ * when the arena is spent, or when stopped.
+ */
+int key_sort_ids(struct key_order *by, const int64_t *id, size_t n,
+                 struct arena *mem, const atomic_bool *stop);
 
 #endif

@@ -138,13 +138,14 @@ static void check(const char *kind, size_t n, const double *score)
     size_t *want = calloc(n + 1, sizeof(*want));
     uint64_t *key = calloc(2 * n + 1, sizeof(*key));
     uint32_t *row = calloc(2 * n + 1, sizeof(*row));
+    const struct key_order by = {key, key + n, row, row + n};
     assert_true(want && key && row);
     naive_sort(n, score, want);
     for (size_t i = 0; i < n; i++) {
         key[i] = score_key(score[i]);
         row[i] = payload(i);
     }
-    key_sort(n, key, row, key + n, row + n, NULL);
+    assert_int_equal(key_sort(&by, n, NULL), 0);
     for (size_t i = 0; i < n; i++) {
         if (row[i] != payload(want[i]))
             fail_msg("%s, %zu rows: place %zu has payload %u, not %u (%g)",

@@ -118,15 +118,16 @@ static void sorting_ends(void **unused)
     enum { N = 1000 };
     static uint64_t key[N], spare_key[N];
     static uint32_t row[N], spare_row[N];
+    const struct key_order by = {key, spare_key, row, spare_row};
     atomic_bool stop = true;
     for (uint32_t i = 0; i < N; i++) {
         key[i] = N - i;
         row[i] = i;
     }
-    key_sort(N, key, row, spare_key, spare_row, &stop);
+    assert_int_equal(key_sort(&by, N, &stop), -1);
     assert_int_equal(row[0], 0); /* nothing has been done */
     stop = false;
-    key_sort(N, key, row, spare_key, spare_row, &stop);
+    assert_int_equal(key_sort(&by, N, &stop), 0);
     assert_int_equal(row[0], N - 1);
 }
 

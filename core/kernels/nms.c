@@ -34,31 +34,33 @@ static int sort_rows(struct nms_job *job, struct arena *mem)
     job->order = arena_alloc(mem, n, sizeof(*job->order));
     job->runs = arena_alloc(mem, n + 1, sizeof(*job->runs));
     mark = arena_mark(mem);
-    uint64_t *key = arena_alloc(mem, n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(mem, n, sizeof(*spare_key));
-    uint32_t *spare = arena_alloc(mem, n, sizeof(*spare));
+    struct key_order by = {
+        .key = arena_alloc(mem, n, sizeof(uint64_t)),
+        .spare_key = arena_alloc(mem, n, sizeof(uint64_t)),
+        .row = job->order,
+        .spare_row = arena_alloc(mem, n, sizeof(uint32_t)),
+    };
     if (mem->failed)
         return -1;
     double least = job->call->param[NMS_SCORE_THRESHOLD];
     for (size_t i = 0, end; (end = stop_reach(stop, i, n)) > i;)
         for (; i < end; i++)
             if (nms_score(job, (uint32_t)i) >= least) {
-                key[job->n] = score_key(nms_score(job, (uint32_t)i));
+                by.key[job->n] = score_key(nms_score(job, (uint32_t)i));
                 job->order[job->n++] = (uint32_t)i;
             }
-    key_sort(job->n, key, job->order, spare_key, spare, stop);
-    if (is_stopped(stop))
+    if (key_sort(&by, job->n, stop))
         return -1;
     if (labels) {
         for (size_t i = 0, end; (end = stop_reach(stop, i, job->n)) > i;)
             for (; i < end; i++)
-                key[i] = id_key(labels[job->order[i]]);
-        key_sort(job->n, key, job->order, spare_key, spare, stop);
+                by.key[i] = id_key(labels[job->order[i]]);
+        key_sort(&by, job->n, stop);
     }
     if (is_stopped(stop))
         return -1;
     for (uint32_t i = 0; i < job->n; i++)
-        if (i == 0 || (labels && key[i] != key[i - 1]))
+        if (i == 0 || (labels && by.key[i] != by.key[i - 1]))
             job->runs[job->n_runs++] = i;
     job->runs[job->n_runs] = (uint32_t)job->n;
     arena_release(mem, mark);
@@ -90,29 +92,25 @@ static int give(const struct nms_job *job, struct op_call *c)
 {
     size_t rows = c->in[NMS_BOXES].dim[0], n = 0;
     const atomic_bool *stop = c->par->stop;
-    uint64_t *key = arena_alloc(c->mem, job->n, sizeof(*key));
-    uint64_t *spare_key = arena_alloc(c->mem, job->n, sizeof(*spare_key));
-    uint32_t *row = arena_alloc(c->mem, job->n, sizeof(*row));
-    uint32_t *spare = arena_alloc(c->mem, job->n, sizeof(*spare));
-    if (!key || !spare_key || !row || !spare)
+    struct key_order by = key_order_alloc(job->n, c->mem);
+    if (c->mem->failed)
         return -1;
     for (size_t i = 0, end; (end = stop_reach(stop, i, rows)) > i;)
         for (; i < end; i++)
             if (!isnan(job->final[i])) {
-                key[n] = score_key(job->final[i]);
-                row[n++] = (uint32_t)i;
+                by.key[n] = score_key(job->final[i]);
+                by.row[n++] = (uint32_t)i;
             }
-    key_sort(n, key, row, spare_key, spare, stop);
-    if (is_stopped(stop))
+    if (key_sort(&by, n, stop))
         return -1;
     n = n < job->most ? n : job->most;
     int64_t *indices = c->out[NMS_OUT_INDICES].data;
     real *scores = c->out[NMS_OUT_SCORES].data;
     for (size_t i = 0; i < n; i++) {
         if (indices)
-            indices[i] = row[i];
+            indices[i] = by.row[i];
         if (scores)
-            scores[i] = (real)job->final[row[i]];
+            scores[i] = (real)job->final[by.row[i]];
     }
     for (size_t i = 0; i <= NMS_OUT_SCORES; i++)
         c->out[i].dim[0] = c->out[i].n = n;
