@@ -3,6 +3,7 @@
  * against quantiles by hand; workers, stopping, memory that ends.
  */
 #include "server/pool.h"
+#include "tests/counting.h"
 #include "tests/replayed.h"
 
 #include <math.h>
@@ -297,21 +298,6 @@ static void stopping_ends_it(void **state)
     test_free(m);
 }
 
-/* A run that sets the flag before an item: the owner's count of them. */
-static void run_until(const struct parallel *self, size_t n,
-                      parallel_task *task, void *context)
-{
-    size_t *left = self->owner;
-    for (size_t i = 0; i < n; i++) {
-        if (*left == 0)
-            atomic_store((atomic_bool *)self->stop, true);
-        if (parallel_stopped(self))
-            return;
-        --*left;
-        task(context, i, 0);
-    }
-}
-
 /* Stopped at any moment: the very bits, or the word that it was stopped. */
 static void stopping_anywhere_is_told(void **state)
 {
@@ -328,19 +314,17 @@ static void stopping_anywhere_is_told(void **state)
     find_intervals(&p, &how, want, &parallel_serial);
     size_t stopped[4] = {0};
     for (size_t items = 0; stopped[3] == 0; items++) {
-        size_t left = items;
-        atomic_bool stop = false;
-        struct parallel par = {
-            .width = 1, .run = run_until, .owner = &left, .stop = &stop};
+        struct counting lent;
+        counting_init(&lent, items);
         struct coco_replay *replay =
-            coco_replay_new(r, true, &p.trial.mem, &par);
+            coco_replay_new(r, true, &p.trial.mem, &lent.par);
         size_t stage = 0;
         if (replay && ++stage &&
-            !coco_count_slices(r, replay, slices, &p.trial.mem, &par) &&
+            !coco_count_slices(r, replay, slices, &p.trial.mem, &lent.par) &&
             ++stage &&
-            !coco_intervals(r, replay, &how, got, &p.trial.mem, &par))
+            !coco_intervals(r, replay, &how, got, &p.trial.mem, &lent.par))
             stage++;
-        assert_int_equal(stage < 3, atomic_load(&stop));
+        assert_int_equal(stage < 3, atomic_load(&lent.stop));
         stopped[stage]++;
     }
     assert_true(stopped[0] > 9 && stopped[1] == 4 &&

@@ -2,6 +2,7 @@
  * Values while images arrive, in any order, asked at any time, against scoring
  * what is there at once, by bits.  A failure prints the seed of its problem.
  */
+#include "tests/counting.h"
 #include "tests/crowd.h"
 #include "tests/parts.h"
 
@@ -129,21 +130,6 @@ static void other_images_are_not_taken(void **state)
     test_free(m);
 }
 
-/* A run that sets the flag before an item: the owner's count of them. */
-static void run_until(const struct parallel *self, size_t n,
-                      parallel_task *task, void *context)
-{
-    size_t *left = self->owner;
-    for (size_t i = 0; i < n; i++) {
-        if (*left == 0)
-            atomic_store((atomic_bool *)self->stop, true);
-        if (parallel_stopped(self))
-            return;
-        --*left;
-        task(context, i, 0);
-    }
-}
-
 /* Stopped anywhere while asked, it has the very bits when asked again. */
 static void stopping_does_no_harm(void **state)
 {
@@ -155,10 +141,8 @@ static void stopping_does_no_harm(void **state)
     cut_init(c, &m->problem);
     size_t stopped = 0;
     for (size_t items = 0, done = 0; !done; items++) {
-        size_t left = items;
-        atomic_bool stop = false;
-        struct parallel par = {
-            .width = 1, .run = run_until, .owner = &left, .stop = &stop};
+        struct counting lent;
+        counting_init(&lent, items);
         struct arena mem, scratch;
         bool in[IDS_MAX] = {false};
         arena_init(&mem, (size_t)1 << 28);
@@ -167,8 +151,8 @@ static void stopping_does_no_harm(void **state)
             coco_live_new(&c->whole.protocol, &c->truths, &mem);
         for (size_t i = c->n; i-- > 0; in[i] = true)
             assert_false(coco_live_add(live, &c->part[i]));
-        done = coco_live_values(live, value, &scratch, &par) == 0;
-        assert_int_equal(!done, atomic_load(&stop));
+        done = coco_live_values(live, value, &scratch, &lent.par) == 0;
+        assert_int_equal(!done, atomic_load(&lent.stop));
         stopped += !done;
         values_are(live, c, m, in, 3001, &parallel_serial);
         arena_free(&mem);

@@ -3,6 +3,7 @@
  * scored at once, by bits: all that is kept of matches, and all that is read
  * from them.  A failure prints the seed of its problem.
  */
+#include "tests/counting.h"
 #include "tests/crowd.h"
 #include "tests/parts.h"
 
@@ -311,21 +312,6 @@ static void parts_that_do_not_go_are_told(void **state)
     test_free(m);
 }
 
-/* A run that sets the flag before an item: the owner's count of them. */
-static void run_until(const struct parallel *self, size_t n,
-                      parallel_task *task, void *context)
-{
-    size_t *left = self->owner;
-    for (size_t i = 0; i < n; i++) {
-        if (*left == 0)
-            atomic_store((atomic_bool *)self->stop, true);
-        if (parallel_stopped(self))
-            return;
-        --*left;
-        task(context, i, 0);
-    }
-}
-
 static void stopping_anywhere_is_told(void **state)
 {
     (void)state;
@@ -337,16 +323,14 @@ static void stopping_anywhere_is_told(void **state)
     make(3001, &wide, m);
     cut_init(c, &m->problem);
     for (size_t items = 0, done = 0; !done; items++) {
-        size_t left = items;
-        atomic_bool stop = false;
-        struct parallel par = {
-            .width = 1, .run = run_until, .owner = &left, .stop = &stop};
+        struct counting lent;
+        counting_init(&lent, items);
         struct arena mem;
         struct coco_result r;
         arena_init(&mem, (size_t)1 << 26);
-        mem.stop = &stop;
-        done = join(c, in, &r, &odd, &mem, &par) == 0;
-        assert_int_equal(!done, atomic_load(&stop));
+        mem.stop = &lent.stop;
+        done = join(c, in, &r, &odd, &mem, &lent.par) == 0;
+        assert_int_equal(!done, atomic_load(&lent.stop));
         assert_int_equal(odd, c->n);
         stopped += !done;
         arena_free(&mem);
