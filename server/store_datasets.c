@@ -181,94 +181,57 @@ enum store_status store_delete_dataset(void *self, const char *name)
 
 /* ---- reading ---- */
 
-struct rows {
-    struct store_dataset *row;
-    size_t n, n_max;
-    struct arena *mem;
-};
-
-static int take_dataset(void *context, size_t set, const struct sql_value *c,
-                        size_t n)
+static bool take_dataset(void *item, const struct sql_value *c,
+                         struct arena *mem)
 {
-    struct rows *rows = context;
-    (void)set;
-    (void)n;
-    if (rows->n == rows->n_max)
-        return -1;
-    struct store_dataset *d = &rows->row[rows->n];
-    *d = (struct store_dataset){.name = store_copy(&c[0], rows->mem),
-                                .sha256 = store_copy(&c[1], rows->mem),
+    struct store_dataset *d = item;
+    *d = (struct store_dataset){.name = store_copy(&c[0], mem),
+                                .sha256 = store_copy(&c[1], mem),
                                 .created_ms = c[2].integer,
                                 .updated_ms = c[3].integer,
                                 .images = c[4].integer,
                                 .annotations = c[5].integer,
                                 .categories = c[6].integer,
                                 .bytes = c[7].integer};
-    if (!d->name || !d->sha256)
-        return -1;
-    rows->n++;
-    return 0;
+    return d->name && d->sha256;
 }
 
 enum store_status store_get_dataset(void *self, const char *name,
                                     struct store_dataset *d, struct arena *mem)
 {
-    struct rows rows = {d, 0, 1, mem};
-    enum store_status status =
-        store_read(self, &get, (struct sql_value[]){sql_text(name)}, 1,
-                   take_dataset, &rows);
-    if (status == STORE_STOPPED)
-        return STORE_MEMORY;
-    return status == STORE_OK && rows.n == 0 ? STORE_MISSING : status;
+    const struct sql_value arg = sql_text(name);
+    return store_read_item(self, &get, &arg, 1, take_dataset, d, mem);
 }
 
 enum store_status store_list_datasets(void *self, const struct store_page *page,
                                       struct store_dataset **d, size_t *n,
                                       struct arena *mem)
 {
-    struct rows rows = {arena_alloc(mem, page->limit, sizeof(**d)), 0,
-                        page->limit, mem};
+    struct store_items to = {.fill = take_dataset,
+                             .item = arena_alloc(mem, page->limit, sizeof(**d)),
+                             .size = sizeof(**d),
+                             .n_max = page->limit,
+                             .mem = mem};
     const struct sql_value args[] = {sql_text(page->after ? page->after : ""),
                                      sql_integer((int64_t)page->limit)};
-    *n = 0;
-    if (!rows.row)
-        return STORE_MEMORY;
-    enum store_status status =
-        store_read(self, &list, args, 2, take_dataset, &rows);
-    *d = rows.row;
-    *n = rows.n;
-    return status == STORE_STOPPED ? STORE_MEMORY : status;
+    enum store_status status = store_read_items(self, &list, args, 2, &to);
+    *d = to.item;
+    *n = to.n;
+    return status;
 }
 
-struct content {
-    struct span *to;
-    struct arena *mem;
-    bool found;
-};
-
-static int take_content(void *context, size_t set, const struct sql_value *c,
-                        size_t n)
+static bool take_content(void *item, const struct sql_value *c,
+                         struct arena *mem)
 {
-    struct content *content = context;
-    (void)set;
-    (void)n;
-    char *text = arena_alloc(content->mem, c[0].n, 1);
-    if (!text)
-        return -1;
-    memcpy(text, c[0].n ? c[0].bytes : "", c[0].n);
-    *content->to = (struct span){text, c[0].n};
-    content->found = true;
-    return 0;
+    struct span *content = item;
+    *content = (struct span){store_copy(&c[0], mem), c[0].n};
+    return content->text;
 }
 
 enum store_status store_get_content(void *self, const char *sha256,
                                     struct span *content, struct arena *mem)
 {
-    struct content to = {content, mem, false};
-    enum store_status status =
-        store_read(self, &get_content, (struct sql_value[]){sql_text(sha256)},
-                   1, take_content, &to);
-    if (status == STORE_STOPPED)
-        return STORE_MEMORY;
-    return status == STORE_OK && !to.found ? STORE_MISSING : status;
+    const struct sql_value arg = sql_text(sha256);
+    return store_read_item(self, &get_content, &arg, 1, take_content, content,
+                           mem);
 }

@@ -294,36 +294,17 @@ enum store_status store_each_image(void *self, const char *run,
     return status == STORE_OK && !v.any ? without_images(self, run) : status;
 }
 
-struct copy {
-    struct store_image *image;
-    struct arena *mem;
-    bool found;
-};
-
-static int copy_image(void *context, size_t set, const struct sql_value *c,
-                      size_t n)
+static bool take_image(void *item, const struct sql_value *c, struct arena *mem)
 {
-    struct copy *copy = context;
-    (void)set;
-    (void)n;
-    to_image(c, copy->image);
-    char *part = arena_alloc(copy->mem, c[4].n, 1);
-    if (!part)
-        return -1;
-    memcpy(part, c[4].n ? c[4].bytes : "", c[4].n);
-    copy->image->part.text = part;
-    copy->found = true;
-    return 0;
+    struct store_image *image = item;
+    to_image(c, image);
+    image->part.text = store_copy(&c[4], mem);
+    return image->part.text;
 }
 
 enum store_status store_get_image(void *self, const char *run, int64_t image,
                                   struct store_image *out, struct arena *mem)
 {
-    struct copy copy = {out, mem, false};
     const struct sql_value args[] = {sql_text(run), sql_integer(image)};
-    enum store_status status =
-        store_read(self, &get, args, 2, copy_image, &copy);
-    if (status == STORE_STOPPED)
-        return STORE_MEMORY;
-    return status == STORE_OK && !copy.found ? STORE_MISSING : status;
+    return store_read_item(self, &get, args, 2, take_image, out, mem);
 }

@@ -41,7 +41,7 @@ sql_visit sql_take_row;
 
 const char *sql_why(const struct sql *sql);
 
-/* A text of a result, in mem; NULL when that is spent. */
+/* A text or blob of a result, in mem, with a NUL behind; NULL: no memory. */
 const char *store_copy(const struct sql_value *text, struct arena *mem);
 
 /* SQLite or PostgreSQL, whichever `where` names. */
@@ -90,6 +90,31 @@ void store_readers_close(struct store_readers *r);
 enum store_status store_read(struct store *s, const struct sql_statement *text,
                              const struct sql_value *args, size_t n_args,
                              sql_visit *visit, void *context);
+
+/* Fills an item from a row; false when mem is spent. */
+typedef bool store_fill(void *item, const struct sql_value *column,
+                        struct arena *mem);
+
+/* Rows as the items of an array. */
+struct store_items {
+    store_fill *fill;
+    void *item; /* NULL: there was no memory for them */
+    size_t size, n_max, n;
+    struct arena *mem;
+};
+
+/* As store_read; STORE_MEMORY when mem is spent, or item too short. */
+enum store_status store_read_items(struct store *s,
+                                   const struct sql_statement *text,
+                                   const struct sql_value *args, size_t n_args,
+                                   struct store_items *to);
+
+/* The one row there is, as store_read_items, or STORE_MISSING. */
+enum store_status store_read_item(struct store *s,
+                                  const struct sql_statement *text,
+                                  const struct sql_value *args, size_t n_args,
+                                  store_fill *fill, void *item,
+                                  struct arena *mem);
 
 /* ---- writing ---- */
 

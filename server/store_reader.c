@@ -191,3 +191,38 @@ enum store_status store_read(struct store *s, const struct sql_statement *text,
     give_back(&s->readers, sql);
     return store_status_of(rc);
 }
+
+static int take_item(void *context, size_t set, const struct sql_value *column,
+                     size_t n_columns)
+{
+    struct store_items *to = context;
+    (void)set;
+    (void)n_columns;
+    if (to->n == to->n_max ||
+        !to->fill((char *)to->item + to->n * to->size, column, to->mem))
+        return -1;
+    to->n++;
+    return 0;
+}
+
+enum store_status store_read_items(struct store *s,
+                                   const struct sql_statement *text,
+                                   const struct sql_value *args, size_t n_args,
+                                   struct store_items *to)
+{
+    if (!to->item)
+        return STORE_MEMORY;
+    enum store_status status = store_read(s, text, args, n_args, take_item, to);
+    return status == STORE_STOPPED ? STORE_MEMORY : status;
+}
+
+enum store_status store_read_item(struct store *s,
+                                  const struct sql_statement *text,
+                                  const struct sql_value *args, size_t n_args,
+                                  store_fill *fill, void *item,
+                                  struct arena *mem)
+{
+    struct store_items to = {fill, item, 0, 1, 0, mem};
+    enum store_status status = store_read_items(s, text, args, n_args, &to);
+    return status == STORE_OK && to.n == 0 ? STORE_MISSING : status;
+}

@@ -56,12 +56,6 @@ static const struct sql_statement finalize = {
 
 /* ---- reading ---- */
 
-struct rows {
-    struct store_run *row;
-    size_t n, n_max;
-    struct arena *mem;
-};
-
 /* The texts of a row come first, in this order. */
 static bool copy_texts(struct store_run *r, const struct sql_value *c,
                        struct arena *mem)
@@ -78,15 +72,9 @@ static bool copy_texts(struct store_run *r, const struct sql_value *c,
     return r->result;
 }
 
-static int take_run(void *context, size_t set, const struct sql_value *c,
-                    size_t n)
+static bool take_run(void *item, const struct sql_value *c, struct arena *mem)
 {
-    struct rows *rows = context;
-    (void)set;
-    (void)n;
-    if (rows->n == rows->n_max)
-        return -1;
-    struct store_run *r = &rows->row[rows->n];
+    struct store_run *r = item;
     *r = (struct store_run){.state = c[10].integer ? RUN_FINALIZED : RUN_OPEN,
                             .expected_images = c[7].integer,
                             .created_ms = c[8].integer,
@@ -97,21 +85,14 @@ static int take_run(void *context, size_t set, const struct sql_value *c,
                             .bytes = c[13].integer,
                             .seq = c[14].integer,
                             .replaced = c[15].integer};
-    if (!copy_texts(r, c, rows->mem))
-        return -1;
-    rows->n++;
-    return 0;
+    return copy_texts(r, c, mem);
 }
 
 enum store_status store_get_run(void *self, const char *id, struct store_run *r,
                                 struct arena *mem)
 {
-    struct rows rows = {r, 0, 1, mem};
-    enum store_status status = store_read(
-        self, &get, (struct sql_value[]){sql_text(id)}, 1, take_run, &rows);
-    if (status == STORE_STOPPED)
-        return STORE_MEMORY;
-    return status == STORE_OK && rows.n == 0 ? STORE_MISSING : status;
+    const struct sql_value arg = sql_text(id);
+    return store_read_item(self, &get, &arg, 1, take_run, r, mem);
 }
 
 enum store_status store_list_runs(void *self, const struct store_run_filter *f,
@@ -119,8 +100,12 @@ enum store_status store_list_runs(void *self, const struct store_run_filter *f,
                                   struct arena *mem)
 {
     static const char behind_all[] = "~"; /* ids are digits and letters */
-    struct rows rows = {arena_alloc(mem, f->page.limit, sizeof(**r)), 0,
-                        f->page.limit, mem};
+    struct store_items to = {.fill = take_run,
+                             .item =
+                                 arena_alloc(mem, f->page.limit, sizeof(**r)),
+                             .size = sizeof(**r),
+                             .n_max = f->page.limit,
+                             .mem = mem};
     const struct sql_value args[] = {
         sql_text(f->page.after ? f->page.after : behind_all),
         sql_text(f->dataset),
@@ -128,14 +113,10 @@ enum store_status store_list_runs(void *self, const struct store_run_filter *f,
         sql_text(f->tag),
         sql_text(f->tag ? f->tag_value : NULL),
         sql_integer((int64_t)f->page.limit)};
-    *n = 0;
-    if (!rows.row)
-        return STORE_MEMORY;
-    enum store_status status =
-        store_read(self, &list, args, 6, take_run, &rows);
-    *r = rows.row;
-    *n = rows.n;
-    return status == STORE_STOPPED ? STORE_MEMORY : status;
+    enum store_status status = store_read_items(self, &list, args, 6, &to);
+    *r = to.item;
+    *n = to.n;
+    return status;
 }
 
 /* ---- writing ---- */
