@@ -158,7 +158,6 @@ int dataset_list(struct api_call *call)
                      &call->err) ||
         read_page(value[0], value[1], &page, &call->err))
         return -1;
-    page.limit++; /* to see whether there are more */
     enum store_status status =
         store->list_datasets(store->self, &page, &d, &n, call->mem);
     if (status)

@@ -2,6 +2,7 @@
 #include "api/clock.h"
 #include "api/run.h"
 #include "api/run_query.h"
+#include "api/run_settings.h"
 
 #include <string.h>
 
@@ -101,15 +102,6 @@ static int choose(struct api_call *call, const struct asked *asked,
                  : 0;
 }
 
-static void write_next(struct json_out *out, const char *next)
-{
-    out_key(out, "next");
-    if (next[0])
-        out_string(out, next);
-    else
-        out_null(out);
-}
-
 static void write_result(struct api_call *call, const struct run *run,
                          const struct asked *asked,
                          const struct detection_report *rep, const char *next)
@@ -120,7 +112,7 @@ static void write_result(struct api_call *call, const struct run *run,
     out_member_string(out, "state", run_state_name(&run->row));
     detection_write_members(out, rep);
     if (asked->result->paged)
-        write_next(out, next);
+        write_next(out, next[0] ? next : NULL);
     out_close(out, '}');
 }
 

@@ -30,7 +30,7 @@ int read_page(const char *limit, const char *cursor, struct store_page *page,
     if (cursor && (*cursor == '\0' || strlen(cursor) > CURSOR_MAX))
         return api_fail(err, PROBLEM_INVALID_VALUE, "/cursor",
                         "cursor must be the \"next\" of the page before");
-    *page = (struct store_page){.after = cursor, .limit = (size_t)n};
+    *page = (struct store_page){.after = cursor, .limit = (size_t)n + 1};
     return 0;
 }
 

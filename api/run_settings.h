@@ -14,7 +14,10 @@ enum {
     TAG_VALUE_MAX = 1000,
 };
 
-/* ?limit= and ?cursor=, which is the key of the last item of a page. */
+/*
+ * ?limit= and ?cursor=, which is the key of the last item of a page.  The page
+ * is one longer than what is shown, to see whether there are more.
+ */
 int read_page(const char *limit, const char *cursor, struct store_page *page,
               struct api_error *err);
 
