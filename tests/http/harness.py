@@ -5,6 +5,7 @@ test per row.  A file ends with main().  Every wait is bounded.
 """
 import atexit
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -378,6 +379,22 @@ def check_problem(daemon, reply, status, name, instance=EVALUATE):
         equal(list(fault), ["pointer", "code", "detail"], "fault")
     equal(get(daemon, p["type"]).status, 200, "GET of " + p["type"])
     return p
+
+
+# Of loopback, each of them for one client.
+addresses = (f"127.0.{i // 200}.{i % 200 + 2}" for i in itertools.count())
+
+
+def send(d, method, target, body=None, headers=None, source=None):
+    """One request from an address of its own, or from source: Reply."""
+    c = http.client.HTTPConnection(
+        d.host, d.port, timeout=WAIT_S,
+        source_address=(source or next(addresses), 0))
+    try:
+        c.request(method, target, body, headers or {})
+        return Reply(c.getresponse())
+    finally:
+        c.close()
 
 
 def dial(daemon):

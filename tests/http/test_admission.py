@@ -4,13 +4,12 @@ import sys
 sys.dont_write_bytecode = True
 from harness import (EVALUATE, SLOW, WAIT_S, Daemon, Reply, ask, check,
                      check_problem, contains, dial, each, equal, get, head,
-                     main, path, read_reply, run, server, short, test,
+                     main, path, read_reply, run, send, server, short, test,
                      wait_until)
 from labour import JSON, MISH, NMS, labour, small
 import contextlib
 import gzip
 import http.client
-import itertools
 import re
 import socket
 import time
@@ -22,7 +21,6 @@ QUEUE = ["--workers", "2", "--queue-heavy", "1"]
 SOON_S = 4 * SLOW
 VITAL = ["/livez", "/readyz", "/healthz", "/metrics", "/v2/health/live",
          "/v2/health/ready"]
-_addresses = (f"127.0.{i // 200}.{i % 200 + 2}" for i in itertools.count())
 
 
 def reach(d, source=None):
@@ -30,18 +28,6 @@ def reach(d, source=None):
     s = socket.create_connection((d.host, d.port), WAIT_S,
                                  (source, 0) if source else None)
     return s
-
-
-def send(d, method, target, body=None, headers=None, source=None):
-    """One request from an address of its own, or from source: Reply."""
-    c = http.client.HTTPConnection(
-        d.host, d.port, timeout=WAIT_S,
-        source_address=(source or next(_addresses), 0))
-    try:
-        c.request(method, target, body, headers or {})
-        return Reply(c.getresponse())
-    finally:
-        c.close()
 
 
 def gauge(d, series):

@@ -6,11 +6,10 @@ is throttled for what another has done.
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (REPORTS, Daemon, Reply, WAIT_S, check, connection,
-                     contains, each, equal, main, path, run, short, test,
-                     wait_until)
+from harness import (REPORTS, Daemon, Reply, WAIT_S, addresses, check,
+                     connection, contains, each, equal, main, path, run, send,
+                     short, test, wait_until)
 import http.client
-import itertools
 import os
 import re
 import signal
@@ -27,7 +26,6 @@ CLOSED = ["/docs", "/openapi.json", "/version", "/v1", "/v1/operations",
           "/v1/operations/activations/mish", "/v2", "/v2/",
           "/v2/models/activations.mish", "/v2/models/activations.mish/ready",
           "/metrics"]
-_addresses = (f"127.0.{i // 200}.{i % 200 + 2}" for i in itertools.count())
 _shared = {}
 
 
@@ -46,18 +44,6 @@ def auth():
         _shared["daemon"] = Daemon("--tokens", path("tokens"),
                                    "--cors-origin", LAB)
     return _shared["daemon"], _shared["tokens"]
-
-
-def send(d, method, target, body=None, headers=None, source=None):
-    """One request from an address of its own, or from source: Reply."""
-    c = http.client.HTTPConnection(
-        d.host, d.port, timeout=WAIT_S,
-        source_address=(source or next(_addresses), 0))
-    try:
-        c.request(method, target, body, headers or {})
-        return Reply(c.getresponse())
-    finally:
-        c.close()
 
 
 def bearer(token, scheme="Bearer"):
@@ -203,7 +189,7 @@ def hash_is_no_token():
 def throttled():
     """Ten are only answered; no token at all is no attempt."""
     d, tokens = auth()
-    source, unknown = next(_addresses), bearer("evald_" + "B" * 43)
+    source, unknown = next(addresses), bearer("evald_" + "B" * 43)
     got = [send(d, "GET", "/v1", headers=unknown, source=source)
            for _ in range(12)]
     equal([r.status for r in got[:10]], [401] * 10)
@@ -241,7 +227,7 @@ def reload_tokens():
     d, tokens = auth()
     fresh = new_token("fresh")
     kept = http.client.HTTPConnection(d.host, d.port, timeout=WAIT_S,
-                                      source_address=(next(_addresses), 0))
+                                      source_address=(next(addresses), 0))
 
     def ask_kept():
         kept.request("GET", "/v1", headers=bearer(fresh))
