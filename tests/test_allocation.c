@@ -13,6 +13,7 @@
 #include "tests/bodies.h"
 #include "tests/counting.h"
 #include "tests/kept.h"
+#include "tests/pieces.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -31,7 +32,6 @@ enum {
     PLENTY = 1 << 29,
     PATH_BYTES = 96,
     PIECE_BYTES = 1009,
-    PIECES = 5,
 #ifdef WRAPS
     EACH_OF = 12, /* sanitizers are slow */
 #else
@@ -50,21 +50,6 @@ static void write_metrics(void *of, bool open, struct json_out *out)
     static const struct metrics_gauges none;
     metrics_write(of, &none, open ? EXPOSITION_OPENMETRICS : EXPOSITION_TEXT,
                   out);
-}
-
-static void take_pieces(const struct job *job, struct api_intake *in)
-{
-    for (size_t at = 0; at < job->len;) {
-        struct span piece[PIECES];
-        size_t n = 0;
-        for (; n < PIECES && at < job->len; n++) {
-            size_t len = job->len - at;
-            len = len < PIECE_BYTES ? len : PIECE_BYTES;
-            piece[n] = (struct span){job->body + at, len};
-            at += len;
-        }
-        api_intake_take(in, piece, n);
-    }
 }
 
 static const struct api_refusal no_intake = {
@@ -87,7 +72,7 @@ static void serve(const struct job *job, const struct api_env *env,
             api_refuse(req, &no_intake, mem, res);
             return;
         }
-        take_pieces(job, req->intake);
+        take_pieces(req->intake, job->body, job->len, PIECE_BYTES);
     }
     api_answer(env, req, mem, res);
     if (req->intake)

@@ -13,6 +13,7 @@
 #include "tests/counting.h"
 #include "tests/operations.h"
 #include "tests/outputs.h"
+#include "tests/pieces.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -30,7 +31,6 @@ enum {
     MOMENTS = 12,
     ITEMS = 10,
     PIECE_BYTES = 10007,
-    PIECES = 5,
 };
 
 struct job {
@@ -45,21 +45,6 @@ struct answer {
     char *body;
     size_t len;
 };
-
-static void take_pieces(const struct job *job, struct api_intake *in)
-{
-    for (size_t at = 0; at < job->len;) {
-        struct span piece[PIECES];
-        size_t n = 0;
-        for (; n < PIECES && at < job->len; n++) {
-            size_t len = job->len - at;
-            len = len < PIECE_BYTES ? len : PIECE_BYTES;
-            piece[n] = (struct span){job->body + at, len};
-            at += len;
-        }
-        api_intake_take(in, piece, n);
-    }
-}
 
 static struct answer ask(const struct job *job, const struct parallel *par,
                          bool whole)
@@ -90,7 +75,7 @@ static struct answer ask(const struct job *job, const struct parallel *par,
         req.intake = api_intake_new(&env, &req, &mem);
     }
     if (req.intake)
-        take_pieces(job, req.intake);
+        take_pieces(req.intake, job->body, job->len, PIECE_BYTES);
     else if (route.in_pieces && !whole)
         assert_true(parallel_stopped(par)); /* or there was memory */
     api_answer(&env, &req, &mem, &res);
