@@ -3,18 +3,12 @@
  * are compressed, against the same ones that are not.
  */
 #include "api/api.h"
-#include "api/content.h"
+#include "tests/decoded.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -30,24 +24,6 @@ static void write_text(char *text, size_t n)
         x = x * 1664525 + 1013904223;
         text[i] = i % 9 == 0 ? ',' : (char)('0' + x / 429496730);
     }
-}
-
-/* Decodes to the arena; 0, or the problem. */
-static enum problem decode(enum coding coding, const char *bytes, size_t len,
-                           size_t max, struct arena *mem, const char **text,
-                           size_t *n, struct api_error *err)
-{
-    size_t left = mem->bytes_max - mem->bytes_used;
-    char *copy = malloc(len + 1);
-    memcpy(copy, bytes, len);
-    *text = copy;
-    *n = len;
-    err->n = 0;
-    int rc = content_decode(coding, text, n, max, mem, err);
-    assert_int_equal(rc, err->n ? -1 : 0);
-    assert_true(mem->bytes_max - mem->bytes_used == left);
-    free(copy);
-    return err->n ? err->fault[0].kind : PROBLEM_NONE;
 }
 
 static size_t resident_bytes(void)

@@ -2,18 +2,12 @@
  * Compressed streams: however they are cut into pieces, cut off, damaged,
  * followed by others or odd, the same comes out, and the same verdict.
  */
-#include "api/content.h"
 #include "api/inflater.h"
+#include "tests/decoded.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -176,24 +170,6 @@ static void any_split_gives_the_same(void **state)
             assert_true(becomes(&v, &s[i]));
         }
     }
-}
-
-/* Decodes to the arena; 0, or the problem. */
-static enum problem decode(enum coding coding, const char *bytes, size_t len,
-                           size_t max, struct arena *mem, const char **text,
-                           size_t *n, struct api_error *err)
-{
-    size_t left = mem->bytes_max - mem->bytes_used;
-    char *copy = malloc(len + 1);
-    memcpy(copy, bytes, len);
-    *text = copy;
-    *n = len;
-    err->n = 0;
-    int rc = content_decode(coding, text, n, max, mem, err);
-    assert_int_equal(rc, err->n ? -1 : 0);
-    assert_true(mem->bytes_max - mem->bytes_used == left);
-    free(copy);
-    return err->n ? err->fault[0].kind : PROBLEM_NONE;
 }
 
 /* The verdict of content_decode, held against that on single bytes. */
