@@ -274,7 +274,7 @@ int main(int argc, char **argv)
     static const size_t no_jobs[LANES];
     arena_init(&b.columns, SIZE_MAX / 4);
     arena_init(&b.parts_mem, SIZE_MAX / 4);
-    b.pool = pool_new(2, no_jobs);
+    b.pool = pool_new(2, 0, no_jobs);
     must(!b.pool, "starting the pool");
     b.par = pool_parallel(b.pool);
     read_data(&b, argc, argv);
