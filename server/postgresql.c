@@ -98,7 +98,7 @@ static bool is_understood(const char *url, char why[SQL_WHY_BYTES])
 static const struct {
     const char *key, *value;
 } defaults[] = {
-    {"connect_timeout", "5"},      {"keepalives_idle", "10"},
+    {"connect_timeout", "3"},      {"keepalives_idle", "10"},
     {"keepalives_interval", "3"},  {"keepalives_count", "3"},
     {"tcp_user_timeout", "15000"}, {"fallback_application_name", "evald"},
 };

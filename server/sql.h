@@ -6,6 +6,7 @@
 #ifndef EVALD_SERVER_SQL_H
 #define EVALD_SERVER_SQL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,7 +60,15 @@ struct sql_driver {
 struct sql_head {
     const struct sql_driver *driver;
     bool lost;               /* to be closed and opened again */
+    bool silent;             /* lost as it said nothing for answer_ms */
     char why[SQL_WHY_BYTES]; /* of the last call that failed, no secrets */
+    /*
+     * The caller's to change, for a database that is elsewhere: the connection
+     * is lost when nothing came or went for so long, an hour at first, and
+     * soon after *stop is set while it waits; stop is borrowed, NULL = never.
+     */
+    int answer_ms;
+    const atomic_bool *stop;
 };
 
 /* NULL with a line in why.  SQLite: one that writes, others only read. */

@@ -22,8 +22,9 @@ enum {
     SETS_AT_ONCE = 256,        /* sent before answers are read */
     BYTES_AT_ONCE = 8 << 20,   /* likewise; a set may be larger */
     VALUE_BYTES_MAX = 1 << 29, /* PostgreSQL ends at a gigabyte */
-    ANSWER_MS = 120 * 1000,    /* without a byte */
-    SCRIPT_MS = 3600 * 1000,   /* of schemas, and VACUUM */
+    OPEN_MS = 3000,            /* without a byte, at first */
+    ANSWER_MS = 3600 * 1000,   /* likewise, unless the caller says less */
+    LOOK_MS = 100,             /* whether it is to stop */
     REST_BYTES_MAX = 1 << 20,  /* read and thrown away to keep a connection */
     NAME_BYTES = 16,
 };
@@ -37,7 +38,6 @@ struct prepared {
 struct postgresql {
     struct sql_head head;
     PGconn *conn;
-    int answer_ms;
     size_t n_prepared;
     struct prepared prepared[STATEMENTS_MAX];
 };
@@ -100,12 +100,18 @@ static bool wait_for_database(struct postgresql *p, bool writes)
 {
     struct pollfd fd = {.fd = PQsocket(p->conn),
                         .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
-    int rc;
-    do
-        rc = poll(&fd, 1, p->answer_ms);
-    while (rc < 0 && errno == EINTR);
-    if (rc == 0)
+    int rc = 0;
+    for (int left = p->head.answer_ms; rc == 0 && left > 0; left -= LOOK_MS) {
+        rc = poll(&fd, 1, left < LOOK_MS ? left : LOOK_MS);
+        if (rc < 0 && errno == EINTR)
+            rc = 0;
+        if (rc == 0 && p->head.stop && atomic_load(p->head.stop))
+            break;
+    }
+    if (rc == 0) {
+        p->head.silent = true;
         lose(p, "the database does not answer");
+    }
     return rc > 0;
 }
 
@@ -403,11 +409,7 @@ static enum sql_status run_text(struct postgresql *p, const char *text)
 
 static enum sql_status postgresql_script(struct sql *sql, const char *text)
 {
-    struct postgresql *p = of(sql);
-    p->answer_ms = SCRIPT_MS;
-    enum sql_status status = run_text(p, text);
-    p->answer_ms = ANSWER_MS;
-    return status;
+    return run_text(of(sql), text);
 }
 
 static void postgresql_close(struct sql *sql)
@@ -455,12 +457,15 @@ struct sql *sql_open_postgresql(const char *url, char why[SQL_WHY_BYTES])
         return NULL;
     }
     p->head.driver = &driver;
-    p->answer_ms = ANSWER_MS;
+    p->head.answer_ms = OPEN_MS;
     p->conn = postgresql_connect(url, why);
     if (p->conn) {
         PQsetNoticeProcessor(p->conn, ignore_notice, NULL);
-        if (PQsetnonblocking(p->conn, 1) == 0 && run_text(p, session) == SQL_OK)
+        if (PQsetnonblocking(p->conn, 1) == 0 &&
+            run_text(p, session) == SQL_OK) {
+            p->head.answer_ms = ANSWER_MS;
             return (struct sql *)p;
+        }
         snprintf(why, SQL_WHY_BYTES, "%s", p->head.why);
     }
     postgresql_close((struct sql *)p);

@@ -2,11 +2,47 @@
 #include "server/store_inner.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { STACK_BYTES = 1 << 20 };
+
+int64_t store_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t store_monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int store_thread(pthread_t *thread, const char *name, void *run(void *),
+                 struct store *s)
+{
+    pthread_attr_t attr;
+    sigset_t all, before;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return rc;
+    sigfillset(&all);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(thread, &attr, run, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc == 0)
+        pthread_setname_np(*thread, name);
+    return rc;
+}
 
 static bool ready(void *self)
 {
@@ -42,6 +78,7 @@ static void init(struct store *s, const struct store_options *o)
 {
     struct store_writer *x = &s->writer;
     pthread_condattr_t clock;
+    store_pulse_init(&s->pulse);
     s->options = *o;
     s->options.where = strdup(o->where);
     s->calls = calls;
@@ -111,12 +148,14 @@ struct store *store_open(const struct store_options *o,
     return NULL;
 }
 
+/* From now on somebody waits for what is asked of the database. */
 int store_start(struct store *s)
 {
-    if (!s->options.read_only)
-        return store_writer_start(s);
     errno = EROFS;
-    return -1;
+    if (s->options.read_only || store_pulse_start(s))
+        return -1;
+    store_limit(s, s->writer.sql);
+    return store_writer_start(s);
 }
 
 /* The writer is the last to leave, and puts the log into the file. */
@@ -125,6 +164,7 @@ void store_close(struct store *s)
     if (!s)
         return;
     store_writer_end(s);
+    store_pulse_end(s);
     store_readers_close(&s->readers);
     if (s->writer.sql)
         ((struct sql_head *)s->writer.sql)->driver->close(s->writer.sql);
@@ -152,5 +192,6 @@ struct store_stats store_stats(struct store *s)
     pthread_mutex_lock(&x->mutex);
     struct store_stats stats = x->stats;
     pthread_mutex_unlock(&x->mutex);
+    stats.reachable = stats.reachable && !store_is_away(s);
     return stats;
 }

@@ -6,6 +6,7 @@
  *   store_schema.c    tables, and how older ones become today's
  *   store_reader.c    connections that read
  *   store_writer.c    the thread that writes: groups, transactions
+ *   store_pulse.c     the thread that looks whether the database is there
  *   store_datasets.c, store_runs.c, store_images.c
  *                     what is asked of either
  *   store_keep.c      what is deleted in the end
@@ -18,6 +19,7 @@
 #include "server/store.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { READERS_MAX = 256 };
 
@@ -31,6 +33,9 @@ struct sql_value sql_blob(const void *bytes, size_t n);
 enum sql_status sql_run(struct sql *sql, const struct sql_statement *s,
                         const struct sql_value *args, size_t n_args,
                         sql_visit *visit, void *context);
+
+/* Bounds what is waited for, see struct sql_head. */
+void sql_limit(struct sql *sql, int answer_ms, const atomic_bool *stop);
 
 /* The first integers of a row, for statements that have one or none. */
 struct sql_row {
@@ -47,6 +52,13 @@ const char *store_copy(const struct sql_value *text, struct arena *mem);
 /* SQLite or PostgreSQL, whichever `where` names. */
 struct sql *store_connect(const char *where, bool writes,
                           char why[SQL_WHY_BYTES]);
+
+/* Bounds waiting for the database, as there are clients that wait for it. */
+void store_limit(struct store *s, struct sql *sql);
+
+/* The same for this store, whose database may go away meanwhile. */
+struct sql *store_reconnect(struct store *s, bool writes,
+                            char why[SQL_WHY_BYTES]);
 
 /* ---- schema ---- */
 
@@ -116,6 +128,33 @@ enum store_status store_read_item(struct store *s,
                                   store_fill *fill, void *item,
                                   struct arena *mem);
 
+/* ---- whether it is there ---- */
+
+struct store_pulse {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t work;
+    bool started, asked;
+    atomic_bool ending, away;
+
+    /* the thread's */
+    struct sql *sql;
+    int64_t wait_ms; /* until it connects again */
+    unsigned failed; /* how often it could not */
+};
+
+void store_pulse_init(struct store_pulse *p);
+/* Nothing for a database that is a file. */
+int store_pulse_start(struct store *s);
+void store_pulse_end(struct store *s);
+
+/* Has it looked at once, for somebody to whom it seems to be away. */
+void store_pulse_ask(struct store *s);
+
+/* Nothing need be tried while it is. */
+bool store_is_away(const struct store *s);
+extern const char store_away[]; /* what is said then */
+
 /* ---- writing ---- */
 
 struct store_writer {
@@ -162,6 +201,7 @@ struct store {
     struct api_store calls;
     int lock;
     struct store_readers readers;
+    struct store_pulse pulse;
     struct store_writer writer;
 };
 
@@ -182,6 +222,10 @@ enum sql_status store_sum(struct sql *sql, int64_t *bytes);
 void store_say(const char *why);
 const char *store_said(void);
 enum store_status store_status_of(enum sql_status status);
+
+/* A thread without signals; an errno. */
+int store_thread(pthread_t *thread, const char *name, void *run(void *),
+                 struct store *s);
 
 int64_t store_now_ms(void);       /* since 1970 */
 int64_t store_monotonic_ms(void); /* never goes back */

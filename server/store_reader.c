@@ -5,7 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ATTEMPTS = 3 };
+enum {
+    ATTEMPTS = 3,
+    AGAIN_MS = 10 * 1000, /* no attempt begins later */
+    ANSWER_MS = 30 * 1000 /* of a database that is there */
+};
+
+const char store_away[] = "the database cannot be reached";
 
 static _Thread_local char said[STORE_WHY_BYTES];
 
@@ -86,6 +92,27 @@ struct sql *store_connect(const char *where, bool writes,
                                 : sql_open_sqlite(where, writes, why);
 }
 
+void sql_limit(struct sql *sql, int answer_ms, const atomic_bool *stop)
+{
+    struct sql_head *head = (struct sql_head *)sql;
+    head->answer_ms = answer_ms;
+    head->stop = stop;
+}
+
+void store_limit(struct store *s, struct sql *sql)
+{
+    sql_limit(sql, ANSWER_MS, &s->pulse.away);
+}
+
+struct sql *store_reconnect(struct store *s, bool writes,
+                            char why[SQL_WHY_BYTES])
+{
+    struct sql *sql = store_connect(s->options.where, writes, why);
+    if (sql && s->pulse.started)
+        store_limit(s, sql);
+    return sql;
+}
+
 void store_readers_init(struct store_readers *r, size_t n)
 {
     pthread_mutex_init(&r->mutex, NULL);
@@ -154,14 +181,18 @@ static int count_visit(void *context, size_t set,
     return v->visit(v->context, set, column, n_columns);
 }
 
-/* One attempt; connects if need be. */
+/* One attempt; connects if need be, and is of no use if it is away. */
 static enum sql_status attempt(struct store *s, struct sql **sql,
                                const struct sql_statement *text,
                                const struct sql_value *args, size_t n_args,
                                struct visits *v)
 {
     char why[SQL_WHY_BYTES];
-    if (!*sql && !(*sql = store_connect(s->options.where, false, why))) {
+    if (store_is_away(s)) {
+        store_say(store_away);
+        return SQL_GONE;
+    }
+    if (!*sql && !(*sql = store_reconnect(s, false, why))) {
         store_say(why);
         return SQL_GONE;
     }
@@ -182,13 +213,17 @@ enum store_status store_read(struct store *s, const struct sql_statement *text,
     struct visits v = {visit, context, false};
     struct sql *sql = take(&s->readers);
     enum sql_status rc = SQL_GONE;
+    int64_t begun = store_monotonic_ms();
     for (size_t i = 0; i < ATTEMPTS; i++) {
         bool fresh = !sql;
         rc = attempt(s, &sql, text, args, n_args, &v);
-        if (v.any || (rc != SQL_AGAIN && (rc != SQL_GONE || fresh)))
+        if (v.any || (rc != SQL_AGAIN && (rc != SQL_GONE || fresh)) ||
+            store_monotonic_ms() > begun + AGAIN_MS)
             break;
     }
     give_back(&s->readers, sql);
+    if (rc == SQL_GONE)
+        store_pulse_ask(s);
     return store_status_of(rc);
 }
 

@@ -4,7 +4,6 @@
 #include "server/log.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,31 +11,18 @@
 
 enum {
     GROUP_MAX = 256,
-    ATTEMPTS = 50,       /* against other transactions */
-    WAIT_FIRST_MS = 100, /* until it connects again */
-    WAIT_MOST_MS = 5000,
-    ASK_MS = 5000, /* whether others have written, and all is well */
+    ATTEMPTS = 50,        /* against other transactions */
+    AGAIN_MS = 20 * 1000, /* no attempt begins later */
+    WAIT_FIRST_MS = 100,  /* until it connects again */
+    WAIT_MOST_MS = 1000,  /* doubled up to this */
+    SWEEP_MS = 5000,      /* between looks for trash where there was none */
+    ASK_MS = 5000,        /* whether others have written */
     EXPIRE_MOST_MS = 60000,
-    STACK_BYTES = 1 << 20,
 };
 
 static const struct sql_statement begin = {"BEGIN IMMEDIATE", "BEGIN"},
                                   commit = {"COMMIT", NULL},
                                   rollback = {"ROLLBACK", NULL};
-
-int64_t store_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t store_monotonic_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the connection ---- */
 
@@ -60,17 +46,21 @@ static void let_go(struct store *s, char why[STORE_WHY_BYTES])
     x->again_ms = store_monotonic_ms();
     x->wait_ms = WAIT_FIRST_MS;
     set_reachable(x, false);
+    store_pulse_ask(s);
     log_warning("store: lost the database: %s", why);
 }
 
-/* Each time that it fails the wait until the next doubles. */
+/*
+ * Each time that it fails the wait until the next doubles.  While the database
+ * is away nothing is tried.
+ */
 static bool connect_again(struct store *s, char why[STORE_WHY_BYTES])
 {
     struct store_writer *x = &s->writer;
     char text[SQL_WHY_BYTES] = "";
     int64_t now = store_monotonic_ms();
-    if (!x->sql && now >= x->again_ms) {
-        x->sql = store_connect(s->options.where, true, text);
+    if (!x->sql && now >= x->again_ms && !store_is_away(s)) {
+        x->sql = store_reconnect(s, true, text);
         x->again_ms = now + x->wait_ms;
         x->wait_ms = 2 * x->wait_ms < WAIT_MOST_MS ? 2 * x->wait_ms
                                                    : (int64_t)WAIT_MOST_MS;
@@ -85,7 +75,7 @@ static bool connect_again(struct store *s, char why[STORE_WHY_BYTES])
         }
     }
     if (!x->sql)
-        snprintf(why, STORE_WHY_BYTES, "the database cannot be reached");
+        snprintf(why, STORE_WHY_BYTES, "%s", store_away);
     return x->sql;
 }
 
@@ -150,6 +140,7 @@ static enum sql_status transact(struct store *s, struct store_write **w,
 {
     enum sql_status rc = SQL_GONE;
     bool sent = false, lost = false;
+    int64_t last_ms = store_monotonic_ms() + AGAIN_MS;
     for (size_t i = 0; i < ATTEMPTS; i++) {
         if (!connect_again(s, why))
             return SQL_GONE;
@@ -159,7 +150,7 @@ static enum sql_status transact(struct store *s, struct store_write **w,
         bool gone = undo(s, why) == SQL_GONE;
         if (gone && (sent || lost))
             return SQL_GONE;
-        if (rc != SQL_AGAIN && !gone)
+        if ((rc != SQL_AGAIN && !gone) || store_monotonic_ms() > last_ms)
             return rc;
         lost = lost || gone;
         if (!gone)
@@ -230,7 +221,7 @@ static void sweep_some(struct store *s)
     struct chore c = {.write = {.apply = sweep}};
     x->trash = !run_chore(s, &c) || c.more;
     int64_t now = store_monotonic_ms();
-    x->sweep_ms = now + (c.more ? now - begun : WAIT_MOST_MS);
+    x->sweep_ms = now + (c.more ? now - begun : SWEEP_MS);
 }
 
 static void expire_some(struct store *s)
@@ -266,7 +257,7 @@ static int64_t due_ms(const struct store *s)
 {
     const struct store_writer *x = &s->writer;
     if (!x->sql)
-        return x->again_ms;
+        return store_is_away(s) ? INT64_MAX : x->again_ms;
     int64_t due = INT64_MAX;
     if (x->trash && x->sweep_ms < due)
         due = x->sweep_ms;
@@ -371,20 +362,8 @@ static void *write_all(void *context)
 int store_writer_start(struct store *s)
 {
     struct store_writer *x = &s->writer;
-    pthread_attr_t attr;
-    sigset_t all, before;
     x->asked_ms = store_monotonic_ms();
-    int rc = pthread_attr_init(&attr);
-    if (rc == 0) {
-        sigfillset(&all);
-        pthread_attr_setstacksize(&attr, STACK_BYTES);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        rc = pthread_create(&x->thread, &attr, write_all, s);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        pthread_attr_destroy(&attr);
-    }
-    if (rc == 0)
-        pthread_setname_np(x->thread, "store");
+    int rc = store_thread(&x->thread, "store", write_all, s);
     pthread_mutex_lock(&x->mutex);
     x->started = rc == 0;
     pthread_mutex_unlock(&x->mutex);

@@ -76,6 +76,7 @@ class Postgres:
         self.password = secrets.token_hex(8)
         self.settings = {**SETTINGS, **settings}
         self.process = self.certificate = None
+        self.paused = []
         self.dir = tempfile.mkdtemp(prefix="pg-", dir=TMP)
         self.data = os.path.join(self.dir, "data")
         self.log_file = os.path.join(self.dir, "log")
@@ -217,6 +218,22 @@ class Postgres:
         wait_until(lambda: not any(map(is_there, children)),
                    "PostgreSQL's children to end")
 
+    def pause(self):
+        """
+        Has it hang: the kernel accepts connections and what is sent to it,
+        and nothing answers.
+        """
+        self.process.send_signal(signal.SIGSTOP)
+        self.paused = [self.process.pid, *self.children()]
+        for pid in self.paused[1:]:
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self):
+        """It goes on where it was."""
+        for pid in self.paused:
+            os.kill(pid, signal.SIGCONT)
+        self.paused = []
+
     def children(self):
         """The processes it has started."""
         pid = self.process.pid
@@ -231,6 +248,7 @@ class Postgres:
         """Sends the signal, if it runs, and waits for its end."""
         if self.process is None or self.process.poll() is not None:
             return
+        self.resume()
         self.process.send_signal(number)
         try:
             self.process.wait(2 * WAIT_S)

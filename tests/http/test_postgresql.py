@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True
 from cocodata import zoo
 from harness import (EVALD, FILE_S, ROOT, SLOW, WAIT_S, Daemon, Skip, ask, check,
                      contains, each, equal, get, main, path, run, test,
-                     wait_until, write)
+                     together, wait_until, write)
 from postgres import Postgres, program
 
 sys.path.insert(0, os.path.join(ROOT, "clients", "python"))
@@ -32,6 +32,7 @@ def fresh():
     """The same without any tables."""
     d = database()
     d.start()
+    d.resume()
     d.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     return d
 
@@ -81,6 +82,93 @@ def attempts(d):
     return d.log().count("cannot connect")
 
 
+def within(seconds, condition, what):
+    """Waits no longer than that."""
+    began = time.monotonic()
+    wait_until(condition, what)
+    took = time.monotonic() - began
+    check(took < seconds * SLOW, f"{what} took {took:.1f} s")
+
+
+def read_one(d):
+    """Reads the zoo, on one of the connections for it."""
+    return get(d, "/v1/datasets/zoo")
+
+
+@test("/readyz tells at once that the database has gone, or is back")
+def gone_unasked():
+    """Within a second when nobody asks for anything else."""
+    db = fresh()
+    with Daemon("--store", db.url) as d:
+        equal(put_dataset(d).status, 201)
+        for asks, seconds in ((False, 4), (True, 2)):
+            check(is_ready(d), "not ready")
+            db.kill()
+            if asks:
+                equal(read_one(d).status, 503)
+            within(seconds, lambda: not is_ready(d), "/readyz to tell")
+            time.sleep(1)  # attempts are rarer by now
+            db.start()
+            within(6, lambda: is_ready(d), "/readyz to be well again")
+        equal(put_dataset(d).status, 200)
+
+
+def gone_in_time(d, ask_one, seconds):
+    """It is answered 503, and no later."""
+    began = time.monotonic()
+    reply = ask_one(d)
+    took = time.monotonic() - began
+    equal(reply.status, 503, reply.text())
+    equal(reply.json()["type"], "/problems/store-gone")
+    check(took < seconds * SLOW, f"answered after {took:.1f} s")
+
+
+@test("a database that hangs holds nobody up, and service goes on after")
+def hangs():
+    """More clients than there are connections; then those that come later."""
+    db = fresh()
+    with Daemon("--store", db.url, "--workers", "2") as d:
+        equal(put_dataset(d).status, 201)
+        together([lambda: equal(read_one(d).status, 200)] * 4)
+        for _ in range(2):
+            db.pause()
+            together([lambda a=a: gone_in_time(d, a, 6)
+                      for a in [read_one, put_dataset] * 8])
+            check(not is_ready(d), "ready without a database")
+            for ask_one in (read_one, put_dataset):
+                gone_in_time(d, ask_one, 2)
+            equal(get(d, "/livez").status, 200)
+            db.resume()
+            within(10, lambda: is_ready(d), "/readyz to be well again")
+            equal(put_dataset(d).status, 200)
+            together([lambda: equal(read_one(d).status, 200)] * 8)
+        db.pause()
+        began = time.monotonic()
+        equal(d.stop(), 0, d.log()[-1000:])
+        took = time.monotonic() - began
+        check(took < 8 * SLOW, f"ended after {took:.1f} s")
+        db.resume()
+
+
+@test("a statement that takes long is no database that hangs")
+def takes_long():
+    """A table that another session has locked, for longer than a pulse."""
+    db = fresh()
+    with Daemon("--store", db.url) as d:
+        equal(put_dataset(d).status, 201)
+        held = threading.Thread(target=lambda: db.sql(
+            "BEGIN; LOCK TABLE datasets; SELECT pg_sleep(5); COMMIT"))
+        held.start()
+        wait_until(lambda: db.sql(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE query LIKE 'BEGIN%' AND wait_event = 'PgSleep'") == "1",
+            "the lock")
+        equal(read_one(d).status, 200)
+        check(is_ready(d), "not ready")
+        held.join()
+        check("is away" not in d.log(), d.log())
+
+
 @each("the database is {}, and the daemon goes on when it is back, by {}",
       [("killed", "TLS"), ("stopped", "a socket of this machine")])
 def gone_and_back(how, way):
@@ -98,14 +186,14 @@ def gone_and_back(how, way):
             equal(reply.json()["type"], "/problems/store-gone")
             check(reply.header("Retry-After"), "no Retry-After")
             check(db.password not in reply.text(), "the password is told")
-        wait_until(lambda: not is_ready(d), "/readyz to tell")
+        within(4, lambda: not is_ready(d), "/readyz to tell")
         equal(get(d, "/livez").status, 200)
         began = time.monotonic()
         wait_until(lambda: attempts(d) > 1, "a further attempt")
         time.sleep(1)
         check(attempts(d) <= 6 * (time.monotonic() - began), d.log())
         db.start()
-        wait_until(lambda: is_ready(d), "/readyz to be well again")
+        within(6, lambda: is_ready(d), "/readyz to be well again")
         equal(put_dataset(d).status, 200)
         equal(get(d, "/v1/datasets/zoo").status, 200)
         check(db.password not in d.log(), "the password is in the log")
