@@ -15,6 +15,12 @@ struct run {
     struct cache_entry *held; /* of the dataset */
 };
 
+/*
+ * What comes before the ids of all runs that are opened at that time, since
+ * 1970, or later.
+ */
+void run_id_first(char id[RUN_ID_BYTES], int64_t ms);
+
 /* The run that the path names; run_close whatever it returns. */
 int run_open(struct api_call *call, struct run *run);
 void run_close(struct api_call *call, struct run *run);

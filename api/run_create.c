@@ -20,15 +20,22 @@ static const char *const members[] = {[DATASET] = "dataset",
                                       [EXPECTED] = "expected_images"};
 
 /* 48 bits of time, 80 that are random, in Crockford's base 32. */
+static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+enum { TIME_DIGITS = 10, ALL_DIGITS = RUN_ID_BYTES - 1 };
+
+void run_id_first(char id[RUN_ID_BYTES], int64_t ms)
+{
+    for (size_t i = 0; i < TIME_DIGITS; i++)
+        id[i] = digits[(uint64_t)ms >> 5 * (TIME_DIGITS - 1 - i) & 31];
+    id[TIME_DIGITS] = '\0';
+}
+
 static int make_id(char id[RUN_ID_BYTES], int64_t ms)
 {
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    enum { TIME_DIGITS = 10, ALL_DIGITS = RUN_ID_BYTES - 1 };
     uint8_t bits[ALL_DIGITS - TIME_DIGITS]; /* five are used of each */
     if (getrandom(bits, sizeof(bits), 0) != sizeof(bits))
         return -1;
-    for (size_t i = 0; i < TIME_DIGITS; i++)
-        id[i] = digits[(uint64_t)ms >> 5 * (TIME_DIGITS - 1 - i) & 31];
+    run_id_first(id, ms);
     for (size_t i = TIME_DIGITS; i < ALL_DIGITS; i++)
         id[i] = digits[bits[i - TIME_DIGITS] & 31];
     id[ALL_DIGITS] = '\0';

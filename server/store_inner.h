@@ -172,7 +172,7 @@ struct store_writer {
 
     int64_t again_ms, wait_ms; /* when to connect again, and the wait after */
     int64_t sweep_ms, keep_ms; /* when to look for what is to go */
-    int64_t asked_ms;          /* when it last answered */
+    int64_t ask_ms;            /* when to sum up again */
     bool trash;                /* images of runs that have gone may be left */
 };
 

@@ -1,4 +1,5 @@
 /* What is deleted, and how much there is. */
+#include "api/run.h"
 #include "server/store_inner.h"
 
 #include <stdio.h>
@@ -36,8 +37,14 @@ static const struct sql_statement delete_images = {
 static const struct sql_statement delete_trash = {
     "DELETE FROM trash WHERE run = $1", NULL};
 
+/*
+ * Only a run that was opened before can have been left alone since: so the ids
+ * do for an index, which nothing that is written has to keep up to date.
+ */
 static const struct sql_statement get_old = {
-    "SELECT id FROM runs WHERE updated_ms < $1 ORDER BY id LIMIT $2", NULL};
+    "SELECT id FROM runs WHERE id < $1 AND updated_ms < $2 ORDER BY id"
+    " LIMIT $3",
+    NULL};
 
 static const struct sql_statement sum = {
     "SELECT (SELECT COALESCE(SUM(bytes), 0) FROM runs)"
@@ -161,10 +168,12 @@ enum sql_status store_expire(struct store *s)
     struct old old = {.n = 0};
     bool found;
     int64_t before_ms = s->writer.now_ms - (int64_t)s->options.keep_ms;
-    const struct sql_value args[] = {sql_integer(before_ms),
+    char first[RUN_ID_BYTES];
+    run_id_first(first, before_ms);
+    const struct sql_value args[] = {sql_text(first), sql_integer(before_ms),
                                      sql_integer(RUNS_AT_ONCE)};
     enum sql_status rc =
-        sql_run(s->writer.sql, &get_old, args, 2, take_id, &old);
+        sql_run(s->writer.sql, &get_old, args, 3, take_id, &old);
     for (size_t i = 0; i < old.n && rc == SQL_OK; i++)
         rc = store_drop_run(s, old.id[i], before_ms, &found);
     return rc;

@@ -13,21 +13,32 @@
 static const struct sql_statement get = {
     COLUMNS "result FROM runs WHERE id = $1", NULL};
 
-#define FILTERS                                                     \
-    "NULL FROM runs WHERE id < $1"                                  \
-    " AND (CAST($2 AS TEXT) IS NULL OR dataset = $2)"               \
-    " AND (CAST($3 AS TEXT) IS NULL OR (finalized_ms > 0) = ($3 = " \
-    "'finalized'))"
-#define PAGE " ORDER BY id DESC LIMIT $6"
+/*
+ * Each filter has a statement of its own, which uses the index for it.  What
+ * is filtered by follows $3: a dataset, a tag's key, its value.
+ */
+#define LIST                                                              \
+    COLUMNS "NULL FROM runs WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL " \
+            "OR (finalized_ms > 0) = ($2 = 'finalized'))"
+#define PAGE " ORDER BY id DESC LIMIT $3"
+#define OF_DATASET " AND dataset = $4"
+#define EACH_TAG " AND EXISTS(SELECT 1 FROM json_each(tags) t WHERE t.key = "
+#define HAS_KEY(k) EACH_TAG k ")", " AND CAST(tags AS JSONB) ? " k
+#define HAS_TAG(k, v)                   \
+    EACH_TAG k " AND t.value = " v ")", \
+        " AND CAST(tags AS JSONB) @> jsonb_build_object(" k ", " v ")"
+#define LISTS(dataset, tag) LISTS_OF(dataset, tag)
+#define LISTS_OF(dataset, sqlite, postgresql)                  \
+    {                                                          \
+        LIST dataset sqlite PAGE, LIST dataset postgresql PAGE \
+    }
 
-static const struct sql_statement list = {
-    COLUMNS FILTERS
-    " AND (CAST($4 AS TEXT) IS NULL OR EXISTS(SELECT 1 FROM json_each(tags)"
-    " t WHERE t.key = $4 AND (CAST($5 AS TEXT) IS NULL OR t.value = $5)))" PAGE,
-    COLUMNS FILTERS
-    " AND (CAST($4 AS TEXT) IS NULL OR EXISTS(SELECT 1 FROM"
-    " json_each_text(CAST(tags AS JSON)) t"
-    " WHERE t.key = $4 AND (CAST($5 AS TEXT) IS NULL OR t.value = $5)))" PAGE};
+static const struct sql_statement list[2][3] = {
+    {LISTS_OF("", "", ""), LISTS("", HAS_KEY("$4")),
+     LISTS("", HAS_TAG("$4", "$5"))},
+    {LISTS_OF(OF_DATASET, "", ""), LISTS(OF_DATASET, HAS_KEY("$5")),
+     LISTS(OF_DATASET, HAS_TAG("$5", "$6"))},
+};
 
 static const struct sql_statement by_key = {
     "SELECT id, request_digest FROM runs WHERE idempotency_key = $1", NULL};
@@ -106,14 +117,19 @@ enum store_status store_list_runs(void *self, const struct store_run_filter *f,
                              .size = sizeof(**r),
                              .n_max = f->page.limit,
                              .mem = mem};
-    const struct sql_value args[] = {
+    bool tagged = f->tag, valued = tagged && f->tag_value;
+    struct sql_value args[6] = {
         sql_text(f->page.after ? f->page.after : behind_all),
-        sql_text(f->dataset),
-        sql_text(f->state),
-        sql_text(f->tag),
-        sql_text(f->tag ? f->tag_value : NULL),
-        sql_integer((int64_t)f->page.limit)};
-    enum store_status status = store_read_items(self, &list, args, 6, &to);
+        sql_text(f->state), sql_integer((int64_t)f->page.limit)};
+    size_t n_args = 3;
+    if (f->dataset)
+        args[n_args++] = sql_text(f->dataset);
+    if (tagged)
+        args[n_args++] = sql_text(f->tag);
+    if (valued)
+        args[n_args++] = sql_text(f->tag_value);
+    enum store_status status = store_read_items(
+        self, &list[f->dataset != NULL][tagged + valued], args, n_args, &to);
     *r = to.item;
     *n = to.n;
     return status;

@@ -44,6 +44,7 @@ static const char sqlite_1[] =
     " request_digest TEXT,"
     " result TEXT);"
     "CREATE INDEX runs_by_content ON runs(sha256);"
+    "CREATE INDEX runs_by_dataset ON runs(dataset, id);"
     "CREATE TABLE images("
     " run INTEGER NOT NULL,"
     " image INTEGER NOT NULL,"
@@ -57,7 +58,10 @@ static const char sqlite_1[] =
     " run INTEGER PRIMARY KEY,"
     " bytes INTEGER NOT NULL);";
 
-/* "C" is the order of bytes, which SQLite has anyway. */
+/*
+ * "C" is the order of bytes, which SQLite has anyway.  No index of runs has a
+ * column that images change as they come in: those cost no more for an index.
+ */
 static const char postgresql_1[] =
     "CREATE TABLE contents("
     " sha256 TEXT COLLATE \"C\" PRIMARY KEY,"
@@ -94,6 +98,8 @@ static const char postgresql_1[] =
     " request_digest TEXT,"
     " result TEXT);"
     "CREATE INDEX runs_by_content ON runs(sha256);"
+    "CREATE INDEX runs_by_dataset ON runs(dataset, id);"
+    "CREATE INDEX runs_by_tag ON runs USING gin((CAST(tags AS JSONB)));"
     "CREATE TABLE images("
     " run BIGINT NOT NULL,"
     " image BIGINT NOT NULL,"

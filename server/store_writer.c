@@ -16,7 +16,8 @@ enum {
     WAIT_FIRST_MS = 100,  /* until it connects again */
     WAIT_MOST_MS = 1000,  /* doubled up to this */
     SWEEP_MS = 5000,      /* between looks for trash where there was none */
-    ASK_MS = 5000,        /* whether others have written */
+    ASK_MS = 5000,        /* between looks at what others have written */
+    ASK_SHARE = 100,      /* of the time may be spent on them, one part */
     EXPIRE_MOST_MS = 60000,
 };
 
@@ -105,7 +106,6 @@ static enum sql_status transact_once(struct store *s, struct store_write **w,
         rc = step(x, &commit);
     if (rc == SQL_OK) {
         x->bytes += x->group_bytes;
-        x->asked_ms = store_monotonic_ms();
     }
     return rc;
 }
@@ -234,17 +234,19 @@ static void expire_some(struct store *s)
                  (keep < EXPIRE_MOST_MS ? keep : (int64_t)EXPIRE_MOST_MS);
 }
 
-/* Others may write to a database that is shared; this one may be gone. */
+/* Others may write to a database that is shared, so all of it is summed up. */
 static void ask(struct store *s)
 {
     struct store_writer *x = &s->writer;
     int64_t bytes = 0;
     char why[STORE_WHY_BYTES];
-    x->asked_ms = store_monotonic_ms();
+    int64_t begun = store_monotonic_ms();
     if (store_sum(x->sql, &bytes) == SQL_OK)
         x->bytes = bytes;
     else
         let_go(s, why);
+    int64_t now = store_monotonic_ms(), share = ASK_SHARE * (now - begun);
+    x->ask_ms = now + (share > ASK_MS ? share : (int64_t)ASK_MS);
 }
 
 static bool shared(const struct store *s)
@@ -263,8 +265,8 @@ static int64_t due_ms(const struct store *s)
         due = x->sweep_ms;
     if (s->options.keep_ms && x->keep_ms < due)
         due = x->keep_ms;
-    if (shared(s) && x->asked_ms + ASK_MS < due)
-        due = x->asked_ms + ASK_MS;
+    if (shared(s) && x->ask_ms < due)
+        due = x->ask_ms;
     return due;
 }
 
@@ -279,7 +281,7 @@ static void keep_house(struct store *s)
         sweep_some(s);
     if (s->options.keep_ms && now >= x->keep_ms)
         expire_some(s);
-    if (shared(s) && x->sql && now >= x->asked_ms + ASK_MS)
+    if (shared(s) && x->sql && now >= x->ask_ms)
         ask(s);
 }
 
@@ -362,7 +364,7 @@ static void *write_all(void *context)
 int store_writer_start(struct store *s)
 {
     struct store_writer *x = &s->writer;
-    x->asked_ms = store_monotonic_ms();
+    x->ask_ms = store_monotonic_ms() + ASK_MS;
     int rc = store_thread(&x->thread, "store", write_all, s);
     pthread_mutex_lock(&x->mutex);
     x->started = rc == 0;

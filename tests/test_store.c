@@ -422,6 +422,14 @@ static void runs_are_listed_newest_first(void **state)
         {{.page = {NULL, 100}, .tag = "t"}, "654"},
         {{.page = {NULL, 100}, .tag = "t", .state = "finalized"}, "4"},
         {{.page = {NULL, 100}, .tag = "no"}, ""},
+        {{.page = {NULL, 100}, .dataset = "d", .tag = "t"}, "654"},
+        {{.page = {stored_id(6, id), 100},
+          .dataset = "d",
+          .state = "open",
+          .tag = "a",
+          .tag_value = "x:y"},
+         "5"},
+        {{.page = {NULL, 100}, .dataset = "e", .tag = "a"}, ""},
         {{.page = {NULL, 100}, .tag = "' OR 1=1 --"}, ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,4 +1,5 @@
 /* Quotas, full disks, and what goes in the end. */
+#include "api/run.h"
 #include "server/store_inner.h"
 
 #include "tests/stored.h"
@@ -175,6 +176,9 @@ static void untouched_runs_go(void **state)
     struct store_run r;
     (void)state;
     make(&(struct store_options){.readers = 2, .keep_ms = 300});
+    char recent[RUN_ID_BYTES];
+    run_id_first(recent, store_now_ms());
+    stored_run(&the, recent);
     put_many(one);
     for (size_t i = 0; i < WAIT_ROUNDS; i++) {
         assert_int_equal(CALL(update_run, two, "touched", NULL, NULL),
@@ -184,6 +188,7 @@ static void untouched_runs_go(void **state)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     }
     assert_int_equal(CALL(get_run, one, &r, &mem), STORE_MISSING);
+    assert_int_equal(CALL(get_run, recent, &r, &mem), STORE_MISSING);
     assert_int_equal(CALL(get_run, two, &r, &mem), STORE_OK);
     wait_for_bytes(1);
 }
