@@ -91,8 +91,8 @@ static const struct problem_type types[PROBLEM_COUNT] = {
          "such as segmentation."},
     [PROBLEM_MEMORY] =
         {"too-much-memory", 413, "The request needs more memory than allowed",
-         "Ask for fewer thresholds or area ranges, or leave out the output "
-         "\"arrays\"."},
+         "Ask for fewer thresholds or area ranges, leave out the output "
+         "\"arrays\", or have the operator raise --memory."},
     [PROBLEM_MEDIA_TYPE] =
         {"unsupported-media-type", 415, "The server does not read this type",
          "The Accept-Post header lists the types that it reads. curl sends "

@@ -112,6 +112,13 @@ static size_t chunk_size(const struct arena *a, const struct arena *p,
     return size;
 }
 
+/* Whether there would be room for it if nobody else had any. */
+static bool could_pay(const struct arena *p, size_t least)
+{
+    size_t need = sizeof(struct arena_chunk) + least;
+    return p->beside + p->held + need <= p->budget->max;
+}
+
 static struct arena_chunk *chunk_new(struct arena *a, size_t need)
 {
     struct arena *p = payer(a);
@@ -119,7 +126,7 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t need)
     if (!pay(p, sizeof(struct arena_chunk) + size)) {
         size = least; /* without room for more */
         if (!pay(p, sizeof(struct arena_chunk) + size)) {
-            a->starved = p->starved = true;
+            a->starved = p->starved = could_pay(p, least);
             return NULL;
         }
     }

@@ -45,7 +45,8 @@ struct arena {
     size_t held;     /* bytes of chunks, what they need themselves included */
     size_t paid;     /* taken from the budget, at least held; else 0 */
     size_t reserved; /* below this paid is not lowered: see arena_prepay */
-    bool starved;    /* the budget refused something since the last clear */
+    size_t beside;   /* of the budget, had by its owner: until arena_clear */
+    bool starved;    /* others had what it asked for, since the last clear */
 };
 /*
  * An empty arena, without a budget, that hands out at most bytes_max bytes
@@ -57,9 +58,9 @@ void arena_init(struct arena *a, size_t bytes_max);
  * n items of size bytes each, uninitialised; n = 0 gives a valid pointer.
  * Returns NULL, and sets a->failed until the next clear, when the product
  * overflows, bytes_max is reached, the system has no memory, the budget has no
- * room (which sets a->starved, too: trying again later may help) or the request
- * is stopped: a function may make several allocations and look at a->failed
- * once.
+ * room or the request is stopped: a function may make several allocations and
+ * look at a->failed once.  a->starved says that the budget had the room if this
+ * arena were the only one: trying again later may help.
  */
 void *arena_alloc(struct arena *a, size_t n, size_t size)
     __attribute__((warn_unused_result));

@@ -21,3 +21,9 @@ void budget_give(struct budget *b, size_t n)
     assert(n <= used); /* or it is given what was not taken */
     (void)used;
 }
+
+bool budget_is_crowded(const struct budget *b)
+{
+    size_t used = atomic_load_explicit(&b->used, memory_order_relaxed);
+    return b->max && used > b->max / 2;
+}

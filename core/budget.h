@@ -25,4 +25,7 @@ bool budget_take(struct budget *b, size_t n)
 /* Gives back n bytes that were taken, all at once or in parts. */
 void budget_give(struct budget *b, size_t n);
 
+/* Whether more than half of it is taken. */
+bool budget_is_crowded(const struct budget *b);
+
 #endif

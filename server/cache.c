@@ -69,9 +69,8 @@ static void make_room(struct cache *cache)
     struct held **oldest;
     time_t now = now_s();
     while ((oldest = oldest_idle(cache))) {
-        bool crowded =
-            atomic_load(&cache->budget.used) > cache->budget.max / 2 ||
-            cache->stats.entries > ENTRIES_MAX;
+        bool crowded = budget_is_crowded(&cache->budget) ||
+                       cache->stats.entries > ENTRIES_MAX;
         if (!crowded && now - (*oldest)->used_s < IDLE_S)
             return;
         forget(cache, oldest);

@@ -217,6 +217,27 @@ static void refuse_stopped(struct request *r)
                        "not done within the time for a request; stopped");
 }
 
+/* The whole body has come, but it was dropped, or the pool takes no more. */
+static void refuse_whole(struct request *r)
+{
+    const struct body *b = &r->body;
+    r->reason = b->too_large ? REASON_TOO_LARGE
+                : b->starved ? REASON_MEMORY
+                             : REASON_QUEUE;
+    if (b->too_large)
+        request_refuse(r, PROBLEM_BODY_TOO_LARGE, 0, "the limit is %zu bytes",
+                       r->env.body_bytes_max);
+    else if (b->starved && !b->spares && b->bytes > b->budget->max)
+        request_refuse(r, PROBLEM_MEMORY, 0,
+                       "the body does not fit in the %zu bytes that there are "
+                       "for all requests",
+                       b->budget->max);
+    else
+        request_refuse(r, PROBLEM_OVERLOADED, 0, "%s",
+                       b->starved ? "the memory for requests is in use"
+                                  : "the queue of requests is full");
+}
+
 /* The whole body is there, and is answered by the pool. */
 static void begin_work(struct request *r)
 {
@@ -224,6 +245,7 @@ static void begin_work(struct request *r)
         r->mem.bytes_max = api_memory_bytes(r->body.bytes);
     else
         body_take(&r->body, true);
+    r->mem.beside = r->body.capacity;
     r->queued_ns = uv_hrtime();
     r->state = REQUEST_WORK;
     bool whole = !r->refused && !r->body.too_large && !r->body.starved;
@@ -231,16 +253,7 @@ static void begin_work(struct request *r)
         return;
     if (r->body.spares)
         body_give_back(&r->body);
-    r->reason = r->body.too_large ? REASON_TOO_LARGE
-                : r->body.starved ? REASON_MEMORY
-                                  : REASON_QUEUE;
-    if (r->body.too_large)
-        request_refuse(r, PROBLEM_BODY_TOO_LARGE, 0, "the limit is %zu bytes",
-                       r->env.body_bytes_max);
-    else
-        request_refuse(r, PROBLEM_OVERLOADED, 0, "%s",
-                       r->body.starved ? "the memory for requests is in use"
-                                       : "the queue of requests is full");
+    refuse_whole(r);
     r->state = REQUEST_DONE;
     exchange_resume(r);
 }

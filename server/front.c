@@ -28,15 +28,27 @@ static int read_tls(struct front *f, char *why, size_t n)
     return f->tls ? 0 : -1;
 }
 
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* For pages of the store's file. */
+static size_t store_memory(const struct settings *s)
+{
+    return least_of(s->memory_bytes / 16, (size_t)32 << 20);
+}
+
 /*
- * What is left for requests.  The program takes a part, and for each thread
- * that inflates a window that no arena holds; but never more than a quarter.
+ * What is left for requests.  The program and the store take a part, and for
+ * each thread that inflates a window that no arena holds; but never more than
+ * a quarter.
  */
 static size_t requests_memory(const struct settings *s)
 {
-    const size_t program = (size_t)32 << 20, window = (size_t)8 << 20;
-    size_t own = program + window * s->workers, most = s->memory_bytes / 4;
-    return s->memory_bytes - (own < most ? own : most);
+    const size_t program = (size_t)16 << 20, window = (size_t)8 << 20;
+    size_t own = program + store_memory(s) + window * s->workers;
+    return s->memory_bytes - least_of(own, s->memory_bytes / 4);
 }
 
 /* Names of databases can be looked up only before the daemon is confined. */
@@ -65,7 +77,8 @@ static int open_store(struct front *f, char *why, size_t n)
                               .bytes_max = s->store_bytes_max,
                               .run_bytes_max = s->run_bytes_max,
                               .readers = s->workers + READERS,
-                              .keep_ms = s->store_keep_ms};
+                              .keep_ms = s->store_keep_ms,
+                              .memory_bytes = store_memory(s)};
     char fault[STORE_WHY_BYTES] = "there is no home directory for it";
     if (s->store && strcmp(s->store, "none") == 0)
         return 0;

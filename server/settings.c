@@ -45,11 +45,12 @@ static size_t most_memory(const void *to)
     return machine_memory_bytes() / 4 * 3 >> 20 << 20;
 }
 
+/* Read, a body takes some times what it has. */
 static size_t most_body(const void *to)
 {
     const struct settings *s = to;
-    size_t usual = (size_t)256 << 20;
-    return s->memory_bytes < usual ? s->memory_bytes : usual;
+    size_t usual = (size_t)256 << 20, share = s->memory_bytes / 4;
+    return share < usual ? share : usual;
 }
 
 /* Files and sockets that may be open, without what evald needs itself. */
@@ -151,7 +152,7 @@ const struct option settings_rows[] = {
 
     {.name = "--memory",
      .value = "SIZE",
-     .help = "memory that the daemon may take, for all requests together",
+     .help = "memory that the daemon may take of its own, for everything",
      .store = store_bytes,
      .offset = IN(memory_bytes),
      .derive = most_memory,
@@ -167,7 +168,7 @@ const struct option settings_rows[] = {
      .derive = most_body,
      .least = "1",
      .most = "1024G",
-     .fallback = "256M, or --memory if that is less"},
+     .fallback = "256M, or a quarter of --memory if that is less"},
     {.name = "--connections",
      .value = "N",
      .help = "open connections",

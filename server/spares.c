@@ -105,7 +105,7 @@ struct arena spares_take_arena(struct spares *s, enum spare_size size)
 void spares_give_arena(struct spares *s, enum spare_size size, struct arena *a)
 {
     arena_clear(a, BYTES_KEPT[size]);
-    if (s->n_arenas[size] < ARENAS_KEPT[size])
+    if (s->n_arenas[size] < ARENAS_KEPT[size] && !budget_is_crowded(s->budget))
         s->arena[size][s->n_arenas[size]++] = *a;
     else
         arena_free(a);

@@ -76,4 +76,10 @@ struct sql *sql_open_sqlite(const char *path, bool writes,
                             char why[SQL_WHY_BYTES]);
 struct sql *sql_open_postgresql(const char *url, char why[SQL_WHY_BYTES]);
 
+/*
+ * What all connections to SQLite of this process keep of their files' pages,
+ * as good as possible: what they need at once they take.
+ */
+void sql_limit_sqlite(size_t bytes);
+
 #endif

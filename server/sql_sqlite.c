@@ -307,3 +307,8 @@ struct sql *sql_open_sqlite(const char *path, bool writes,
     close_all((struct sql *)s);
     return NULL;
 }
+
+void sql_limit_sqlite(size_t bytes)
+{
+    sqlite3_soft_heap_limit64((sqlite3_int64)bytes);
+}

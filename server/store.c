@@ -140,6 +140,8 @@ struct store *store_open(const struct store_options *o,
     struct store *s = calloc(1, sizeof(*s));
     if (s)
         init(s, o);
+    if (o->memory_bytes)
+        sql_limit_sqlite(o->memory_bytes);
     if (!s || !s->options.where)
         snprintf(why, STORE_WHY_BYTES, "no memory");
     else if (take_place(s, why) == 0 && connect_first(s, why) == 0)

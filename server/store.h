@@ -20,6 +20,7 @@ struct store_options {
     size_t run_bytes_max; /* of one run; 0 = no limit */
     size_t readers;       /* connections, at least 1 */
     size_t keep_ms;       /* runs untouched for so long are deleted; 0 = none */
+    size_t memory_bytes;  /* of SQLite in this process, about; 0 = no limit */
     bool read_only;       /* neither locks nor migrates nor writes */
 };
 

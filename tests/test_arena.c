@@ -354,11 +354,19 @@ static void budget_refuses(void **state)
     a.budget = other.budget = &b;
     assert_non_null(arena_alloc(&other, 1 << 18, 1));
     assert_null(arena_alloc(&a, 1 << 20, 1));
+    assert_true(a.failed && !a.starved); /* nor would it if it were alone */
+    a.failed = false;
+    a.beside = 1 << 18;
+    assert_null(arena_alloc(&a, (1 << 20) - (1 << 17), 1));
+    assert_true(a.failed && !a.starved); /* its owner has a part beside */
+    a.beside = 0;
+    assert_null(arena_alloc(&a, (1 << 20) - (1 << 17), 1));
     assert_true(a.failed && a.starved);
     assert_non_null(arena_alloc(&a, 1 << 18, 1));
     size_t left = b.max - b.used;
     assert_non_null(arena_alloc(&a, left - 1024, 1));
     assert_null(arena_alloc(&a, 2048, 1));
+    assert_true(a.starved);
     arena_clear(&a, 0);
     assert_false(a.starved || a.failed);
     arena_init(&a, 100);
@@ -419,7 +427,7 @@ static void parents_pay(void **state)
     assert_true(a.held > 100000);
     check_paid(&a, RESERVED);
     assert_null(arena_alloc(&child, 200000, 1));
-    assert_true(child.starved && a.starved);
+    assert_true(child.failed && !child.starved);
     arena_clear(&child, 0);
     assert_int_equal(a.held, 0);
     check_paid(&a, RESERVED);
@@ -428,6 +436,15 @@ static void parents_pay(void **state)
     assert_int_equal(a.held, 0);
     arena_free(&a);
     assert_int_equal(b.used, 0);
+    assert_true(budget_take(&b, 100000)); /* somebody else */
+    assert_false(budget_is_crowded(&b));
+    assert_null(arena_alloc(&child, 200000, 1));
+    assert_true(child.starved && a.starved);
+    assert_true(budget_take(&b, 100000));
+    assert_true(budget_is_crowded(&b));
+    budget_give(&b, 200000);
+    arena_free(&child);
+    arena_free(&a);
 }
 
 int main(void)

@@ -166,6 +166,7 @@ static int answer(const struct row *row, const struct body *b,
     kept_init(&kept);
     arena_init(&mem, PLENTY);
     mem.budget = budget;
+    size_t used = budget->used;
     struct api_route route = api_find(&req);
     assert_true(api_admit(&env, &req, &mem, res));
     size_t bytes = api_reservation(&env, &req, &route);
@@ -185,7 +186,7 @@ static int answer(const struct row *row, const struct body *b,
     if (req.intake)
         api_intake_free(req.intake);
     arena_free(&mem);
-    assert_int_equal(budget->used, 0);
+    assert_int_equal(budget->used, used);
     return res->status;
 }
 
@@ -204,21 +205,38 @@ static void what_is_usual_fits(void **state)
     }
 }
 
-/* However little there is: 200, 201 or 503, and never that it is too much. */
-static void what_does_not_fit_may_come_again(void **state)
+enum { ALL_BYTES = 1 << 30 };
+
+/* A budget of which so much is left by others. */
+static struct budget left_over(size_t bytes)
+{
+    struct budget b = {.max = ALL_BYTES};
+    atomic_init(&b.used, ALL_BYTES - bytes);
+    return b;
+}
+
+/*
+ * However little there is: if others have the rest it may come again, and if
+ * it is all there ever was it may not.
+ */
+static void what_does_not_fit_is_told_from_what_never_fits(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct body b = make_body(&rows[i]);
         size_t refused = 0;
         for (size_t max = 1; max < (size_t)1 << 27; max = max * 5 / 3 + 1) {
-            struct budget budget = {.max = max};
+            struct budget budget = left_over(max), whole = {.max = max};
             struct api_response res;
             int status = answer(&rows[i], &b, &budget, false, &res);
-            if (status == 503 && res.retry_after_s > 0)
-                refused++;
-            else if (status / 100 != 2)
+            bool late = status == 503 && res.retry_after_s > 0;
+            if (!late && status / 100 != 2)
                 fail_msg("row %zu: %d with %zu", i, status, max);
+            refused += late;
+            status = answer(&rows[i], &b, &whole, false, &res);
+            bool never = status == 413 && res.retry_after_s == 0;
+            if (late ? !never : status / 100 != 2)
+                fail_msg("row %zu: %d with %zu in all", i, status, max);
         }
         assert_true(refused > 10);
         free(b.text);
@@ -239,7 +257,7 @@ static void one_of_a_batch_is_refused(void **state)
     struct body b = make_body(&row);
     bool seen = false;
     for (size_t max = 1 << 20; max < 1 << 23 && !seen; max += 1 << 15) {
-        struct budget budget = {.max = max};
+        struct budget budget = left_over(max);
         struct arena mem;
         struct api_env env = {.par = &parallel_serial,
                               .body_bytes_max = BODY_BYTES_MAX};
@@ -296,7 +314,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_usual_fits),
-        cmocka_unit_test(what_does_not_fit_may_come_again),
+        cmocka_unit_test(what_does_not_fit_is_told_from_what_never_fits),
         cmocka_unit_test(one_of_a_batch_is_refused),
         cmocka_unit_test(reservations_are_bounded),
     };

@@ -162,7 +162,7 @@ static const struct {
      {{"client-burst", "40", FROM_DEFAULT, 0}}},
     {{{NULL}, {NULL}, "client-rate = 20\nclient-burst = 25"},
      {{"client-burst", "25", FROM_FILE, 2}}},
-    {{{"--memory=64M"}, {NULL}, NULL}, {{"max-body", "64M", FROM_DEFAULT, 0}}},
+    {{{"--memory=64M"}, {NULL}, NULL}, {{"max-body", "16M", FROM_DEFAULT, 0}}},
     {{{"--memory=1G"}, {NULL}, NULL}, {{"max-body", "256M", FROM_DEFAULT, 0}}},
     /* how a file is written */
     {{{NULL}, {NULL}, ""}, {{"loops", "1", FROM_DEFAULT, 0}}},

@@ -177,6 +177,38 @@ def memory():
     wait_until(lambda: ask(d, "POST", NMS, HEAVY, JSON).status == 200, "room")
 
 
+def ground_truth(n):
+    """With so many annotations, some 75 bytes each."""
+    rows = b",".join(b'{"id":%d,"image_id":1,"category_id":1,"bbox":[1,2,30,'
+                     b'40],"iscrowd":0}' % i for i in range(1, n + 1))
+    return (b'{"images":[{"id":1}],"categories":[{"id":1}],"annotations":['
+            + rows + b"]}")
+
+
+@test("what never fits in --memory is 413 for good, what may later is 503")
+def never_fits():
+    """The first whether or not others have a part of it at the moment."""
+    d = server("--memory", "64M", "--store", path("never-fits.db"))
+    limits = get(d, "/v1").json()["limits"]
+    equal(limits["body_bytes_max"], 16 << 20, "a quarter")
+    small, large = ground_truth(60000), ground_truth(190000)
+    check(len(large) < 16 << 20, f"{len(large)} bytes are too many")
+    target = "/v1/datasets/d"
+    for _ in range(2):
+        reply = ask(d, "PUT", target, large, JSON)
+        check_problem(d, reply, 413, "too-much-memory", target)
+        equal(reply.header("Retry-After"), None)
+    equal(ask(d, "PUT", target, small, JSON).status, 201)
+    with dial(d) as others:
+        others.sendall(head(15 << 20, "Expect: 100-continue", target=NMS))
+        contains(others.recv(25), b"HTTP/1.1 100")
+        others.sendall(b" " * ((15 << 20) - 1))
+        reply = ask(d, "PUT", target, small, JSON)
+        overloaded(reply, target)
+    wait_until(lambda: ask(d, "PUT", target, small, JSON).status == 200,
+               "room")
+
+
 @test("--max-body: 413 before the upload, which says the limit")
 def max_body():
     """It will never fit, so there is no Retry-After."""

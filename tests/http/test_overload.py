@@ -2,13 +2,15 @@
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (EVALUATE, SANITIZED, SLOW, WAIT_S, Daemon, Skip, check,
-                     chunks, contains, dial, each, equal, get, head, main,
-                     read_reply, test, together, wait_until)
+from cocodata import annotation, category, detection
+from harness import (EVALUATE, SANITIZED, SLOW, WAIT_S, Daemon, Skip, ask,
+                     check, chunks, contains, dial, each, equal, get, head,
+                     main, path, read_reply, short, test, together, wait_until)
 from outside import (LARGE_ANSWER, MIB, MISH, SLACK_BYTES, Baseline, admin,
                      all_end, connections, cpu_s, deaf, descriptors,
                      forget_peak, has_ended, memory, percentile, probe,
                      rejected, scrape)
+import json
 import os
 import re
 import resource
@@ -355,6 +357,60 @@ def all_limits():
     if peak >= MEMORY and not COUNTED:
         raise Skip(f"peak {peak >> 20} MiB: not all is counted yet")
     check(peak < MEMORY, f"peak {peak >> 20} MiB")
+
+
+def batches(images, each):
+    """Batches of 200 images with so many detections each."""
+    for first in range(1, images + 1, 200):
+        ids = range(first, first + 200)
+        yield json.dumps({"image_ids": list(ids), "detections": [
+            detection(i, 1, [i % 97, k, 10 + k, 20], (i * 31 + k) % 997 / 997)
+            for i in ids for k in range(each)]})
+
+
+@test("runs that come in and are read at once: memory stays in --memory")
+def runs_in_memory():
+    """Its own; pages of the store's file, mapped, are the system's."""
+    if SANITIZED:
+        raise Skip("sanitizers have memory of their own")
+    images, most = 2000, 64 << 20
+    truth = {"images": [{"id": i + 1} for i in range(images)],
+             "categories": [category(1)],
+             "annotations": [annotation(i + 1, i + 1, 1, [i % 97, 0, 10, 20],
+                                        200) for i in range(images)]}
+    bodies = list(batches(images, 50))
+    with Daemon("--memory", "64M", "--store", path("memory.db")) as d:
+        peak, over = [0], threading.Event()
+
+        def watch():
+            while not over.wait(0.005):
+                peak[0] = max(peak[0], memory(d, "RssAnon"))
+
+        def until_done(method, target, body=None):
+            while True:
+                reply = ask(d, method, target, body, {"Content-Type": JSON})
+                if reply.status not in (413, 503):
+                    check(reply.status in (200, 201), short(reply.text()))
+                    return reply.json()
+                if method == "GET":
+                    return None
+                time.sleep(0.05)
+
+        def stream():
+            run = "/v1/runs/" + until_done("POST", "/v1/runs",
+                                           '{"dataset":"d"}')["id"]
+            for body in bodies:
+                until_done("POST", run + "/images", body)
+            for what in ("summary", "images", "arrays", "summary"):
+                until_done("GET", f"{run}/{what}")
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        until_done("PUT", "/v1/datasets/d", json.dumps(truth))
+        together([stream] * 8)
+        over.set()
+        watcher.join(WAIT_S)
+        print(f"# peak {peak[0] >> 20} MiB of {most >> 20}", flush=True)
+        check(16 << 20 < peak[0] < most, f"peak {peak[0] >> 20} MiB")
 
 
 GZIP = gzip_bomb()
