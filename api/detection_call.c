@@ -1,21 +1,25 @@
 /* POST /v1/detection/evaluate */
+#include "api/detection_call.h"
+
 #include "api/clock.h"
 #include "api/counts.h"
 #include "api/detection_intake.h"
-#include "api/route.h"
 
-#include <string.h>
-
-static int check_text(const struct api_call *call,
-                      const struct detection_request *req,
-                      struct api_error *err)
+int detection_check_text(struct api_call *call, unsigned outputs)
 {
-    if (strncmp(call->produces, "text/", 5) == 0 &&
-        req->outputs & OUTPUT_ARRAYS)
-        return api_fail(err, PROBLEM_NOT_ACCEPTABLE, NULL,
+    if (call_wants_text(call) && outputs & OUTPUT_ARRAYS)
+        return api_fail(&call->err, PROBLEM_NOT_ACCEPTABLE, NULL,
                         "the output \"arrays\" has no text form; accept "
                         "application/json");
     return 0;
+}
+
+void detection_answer(struct api_call *call, const struct detection_report *rep)
+{
+    if (call_wants_text(call))
+        detection_text(&call->out, rep, false);
+    else
+        detection_write(&call->out, rep);
 }
 
 static int score(struct api_call *call, const struct detection_request *req)
@@ -25,16 +29,13 @@ static int score(struct api_call *call, const struct detection_request *req)
     if (!rep)
         return api_fail(&call->err, PROBLEM_MEMORY, NULL,
                         "no memory for the answer");
-    if (check_text(call, req, &call->err) ||
+    if (detection_check_text(call, req->outputs) ||
         detection_score(req, rep, call->mem, call->env->par, &call->err))
         return -1;
     double computed = clock_ms();
     call->res->compute_ms = computed - start;
     counts_evaluation(call->env->counts, req->dt.n, req->gt.n_images);
-    if (strncmp(call->produces, "text/", 5) == 0)
-        detection_text(&call->out, rep, false);
-    else
-        detection_write(&call->out, rep);
+    detection_answer(call, rep);
     call->res->encode_ms = clock_ms() - computed;
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "api/detection_form.h"
 #include "api/json_read.h"
 #include "api/npy.h"
+#include "api/number.h"
 
 #include <math.h>
 
@@ -30,8 +31,8 @@ static int check_number(double x, size_t column, const struct at *row,
                        columns[column].name, x);
     if (columns[column].integer && !is_integral(x))
         return at_fail(err, PROBLEM_INVALID_VALUE, &at,
-                       "(%s) is %.17g, must be an integer",
-                       columns[column].name, x);
+                       "(%s) is %s, must be an integer", columns[column].name,
+                       number_text(x).text);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* What to answer with, and what is asked of that. */
 #include "api/detection_settings.h"
+#include "api/number.h"
 
 #include <string.h>
 
@@ -67,9 +68,9 @@ static int read_level(const json_t *v, const struct at *at, double *level,
         return -1;
     if (!(*level > 0 && *level < 1))
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "is %.17g, must be more than 0 and less than 1, such "
-                       "as 0.95",
-                       *level);
+                       "is %s, must be more than 0 and less than 1, such as "
+                       "0.95",
+                       number_text(*level).text);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* What to measure: the protocol. */
 #include "api/detection_settings.h"
+#include "api/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ int read_within(const json_t *v, const struct at *at, double lo, double hi,
         return -1;
     if (!(*out >= lo && *out <= hi))
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "is %.17g, must be from %g to %g", *out, lo, hi);
+                       "is %s, must be from %g to %g", number_text(*out).text,
+                       lo, hi);
     return 0;
 }
 
@@ -70,8 +72,9 @@ static int read_recall_thresholds(const json_t *v, const struct at *at,
         if (p->recall[i] <= p->recall[i - 1])
             return at_fail(err, PROBLEM_INVALID_VALUE,
                            &(struct at){at, NULL, i},
-                           "is %.17g after %.17g; the thresholds must rise",
-                           p->recall[i], p->recall[i - 1]);
+                           "is %s after %s; the thresholds must rise",
+                           number_text(p->recall[i]).text,
+                           number_text(p->recall[i - 1]).text);
     return 0;
 }
 
@@ -322,8 +325,9 @@ static void settle_background(const json_t *v, const struct at *at,
     if (json_object_get(v, "background_iou"))
         at_fail(err, PROBLEM_INVALID_VALUE,
                 &(struct at){at, "background_iou", 0},
-                "is %.17g, must be at most per_image_iou, which is %.17g",
-                p->background_iou, p->per_image_iou);
+                "is %s, must be at most per_image_iou, which is %s",
+                number_text(p->background_iou).text,
+                number_text(p->per_image_iou).text);
     else
         p->background_iou = p->per_image_iou;
 }

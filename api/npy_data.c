@@ -1,6 +1,7 @@
 /* Elements of .npy arrays: their order, their bytes, their types. */
 #include "api/half.h"
 #include "api/npy_type.h"
+#include "api/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -107,15 +108,13 @@ static int fail_integer(struct npy *a, int64_t x, size_t at, const char *must)
 static int put_doubles(struct reader *r, const double *x, size_t n, size_t at)
 {
     int64_t *integer = (int64_t *)r->out + at;
-    char value[32];
     if (r->as == AS_DOUBLE)
         memcpy((double *)r->out + at, x, n * sizeof(*x));
     for (size_t i = 0; i < n && r->as == AS_FLOAT; i++)
         ((float *)r->out)[at + i] = (float)x[i];
     for (size_t i = 0; i < n && r->as == AS_INTEGER; i++) {
         if (!(fabs(x[i]) <= EXACT_MAX && x[i] == rint(x[i]))) {
-            snprintf(value, sizeof(value), "%.17g", x[i]);
-            return fail_at(r->a, value, at + i,
+            return fail_at(r->a, number_text(x[i]).text, at + i,
                            "whole numbers within 2^53 where integers are "
                            "wanted");
         }

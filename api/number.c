@@ -16,6 +16,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { PLAIN_MIN = -5, PLAIN_MAX = 16 };
@@ -266,6 +267,19 @@ INLINE size_t write(double x, bool single, char *out)
 size_t number_write(double x, char *out)
 {
     return write(x, false, out);
+}
+
+struct number_text number_text(double x)
+{
+    struct number_text t;
+    if (!isfinite(x)) {
+        snprintf(t.text, sizeof(t.text), "%g", x);
+        return t;
+    }
+    size_t n = number_write(x, t.text);
+    if (n > 2 && strcmp(t.text + n - 2, ".0") == 0)
+        t.text[n - 2] = '\0';
+    return t;
 }
 
 size_t number_write_float(float x, char *out)

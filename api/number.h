@@ -19,6 +19,12 @@ enum {
  */
 size_t number_write(double x, char *out);
 
+/* The same for messages: any x, and integers without a point. */
+struct number_text {
+    char text[NUMBER_BYTES];
+};
+struct number_text number_text(double x);
+
 /* As above: the shortest form that reads back to the same float. */
 size_t number_write_float(float x, char *out);
 

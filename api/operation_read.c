@@ -1,4 +1,5 @@
 /* A request's document to a call of an operation. */
+#include "api/number.h"
 #include "api/operation_npy.h"
 
 #include <math.h>
@@ -67,12 +68,12 @@ static int read_quantity(const json_t *v, const struct at *at,
         return 0;
     if (p->type == OP_INTEGER)
         return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                       "is %.17g, must be from %.0f to %.0f", *out, p->min,
-                       p->max);
+                       "is %s, must be from %.0f to %.0f",
+                       number_text(*out).text, p->min, p->max);
     return at_fail(err, PROBLEM_INVALID_VALUE, at,
-                   p->open ? "is %.17g, must be above %.9g and at most %.9g"
-                           : "is %.17g, must be from %.9g to %.9g",
-                   *out, p->min, p->max);
+                   p->open ? "is %s, must be above %.9g and at most %.9g"
+                           : "is %s, must be from %.9g to %.9g",
+                   number_text(*out).text, p->min, p->max);
 }
 
 static int read_param(const json_t *v, const struct at *at,

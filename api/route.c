@@ -18,6 +18,8 @@ enum { SMALL_BYTES = 1024 };
 
 static const char *const json[] = {JSON, NULL};
 static const char *const json_npy[] = {JSON, NPY_TYPE, NULL};
+static const char *const merge_patch[] = {JSON, "application/merge-patch+json",
+                                          NULL};
 static const char *const text[] = {"text/plain; charset=utf-8", NULL};
 static const char *const metrics[] = {
     "text/plain; version=0.0.4; charset=utf-8",
@@ -127,7 +129,7 @@ const struct route routes[] = {
      .patch = run_patch,
      .delete = run_delete,
      .produces = json,
-     .consumes = json,
+     .consumes = merge_patch,
      .change = SCOPE_WRITE,
      .stored = true,
      .waits = ON_ALL,
@@ -148,12 +150,16 @@ const struct route routes[] = {
      .tagged = true},
     {.path = "/v1/runs/{id}/finalize",
      .post = run_finalize,
-     .produces = json,
+     .produces = json_text,
      .consumes = json,
      .change = SCOPE_WRITE,
      .stored = true,
      .untyped = true},
-    RESULT("summary"),
+    {.path = "/v1/runs/{id}/summary",
+     .get = run_results,
+     .produces = json_text,
+     .stored = true,
+     .tagged = true},
     RESULT("classes"),
     RESULT("curves"),
     RESULT("operating_points"),

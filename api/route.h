@@ -6,6 +6,8 @@
 #include "api/error.h"
 #include "api/json_out.h"
 
+#include <string.h>
+
 /* A request on its way to an answer. */
 struct api_call {
     const struct api_env *env;
@@ -20,6 +22,12 @@ struct api_call {
     const char *body;     /* of the request, decoded */
     size_t body_len;
 };
+
+/* Whether the answer is for people to read. */
+static inline bool call_wants_text(const struct api_call *call)
+{
+    return strncmp(call->produces, "text/", 5) == 0;
+}
 
 /*
  * Writes the answer to call->out; -1 with call->err set if it cannot, or set

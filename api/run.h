@@ -21,6 +21,9 @@ struct run {
  */
 void run_id_first(char id[RUN_ID_BYTES], int64_t ms);
 
+/* Whether a run may have this id. */
+bool run_id_is(const char *text);
+
 /* The run that the path names; run_close whatever it returns. */
 int run_open(struct api_call *call, struct run *run);
 void run_close(struct api_call *call, struct run *run);

@@ -333,7 +333,7 @@ static int compare(struct api_call *call, const struct asked *asked,
         return no_memory(call);
     double computed = clock_ms();
     call->res->compute_ms = computed - start;
-    if (strncmp(call->produces, "text/", 5) == 0)
+    if (call_wants_text(call))
         run_compare_text(&call->out, c, asked->images_max);
     else
         run_compare_write(&call->out, c, asked->images_max);

@@ -30,6 +30,12 @@ void run_id_first(char id[RUN_ID_BYTES], int64_t ms)
     id[TIME_DIGITS] = '\0';
 }
 
+bool run_id_is(const char *text)
+{
+    size_t n = strspn(text, digits);
+    return n == ALL_DIGITS && text[n] == '\0';
+}
+
 static int make_id(char id[RUN_ID_BYTES], int64_t ms)
 {
     uint8_t bits[ALL_DIGITS - TIME_DIGITS]; /* five are used of each */
@@ -106,8 +112,14 @@ static int find_dataset(struct api_call *call, const json_t *v,
                        "is %s, must be the name of a dataset", json_kind(v));
     enum store_status status =
         store->get_dataset(store->self, name, d, call->mem);
-    if (status == STORE_MISSING)
+    if (status == STORE_MISSING && !call->req->idempotency_key)
         return unknown_dataset(call, name);
+    if (status == STORE_MISSING) {
+        /* it was there, perhaps, when the run was opened with this key */
+        *d = (struct store_dataset){
+            .name = name, .sha256 = "", .images = INT64_MAX};
+        return 0;
+    }
     return status ? run_store_fault(call, status, "the dataset") : 0;
 }
 

@@ -1,5 +1,6 @@
 /* POST /v1/runs/{id}/finalize */
 #include "api/clock.h"
+#include "api/detection_call.h"
 #include "api/detection_settings.h"
 #include "api/query.h"
 #include "api/run.h"
@@ -92,12 +93,12 @@ static int close_run(struct api_call *call, struct run *run, bool partial)
     return rc;
 }
 
-/* The summary is there already; all else is computed. */
+/* The summary is there already as JSON; all else is computed. */
 static int answer(struct api_call *call, struct run *run)
 {
     struct detection_report *rep = arena_alloc(call->mem, 1, sizeof(*rep));
     const char *result = run->row.result;
-    if (run->req.outputs == OUTPUT_SUMMARY) {
+    if (run->req.outputs == OUTPUT_SUMMARY && !call_wants_text(call)) {
         const json_t *v =
             json_read(result, strlen(result), call->mem, &call->err);
         if (v)
@@ -109,7 +110,7 @@ static int answer(struct api_call *call, struct run *run)
                         "no memory for the answer");
     if (run_score(call, run, rep))
         return -1;
-    detection_write(&call->out, rep);
+    detection_answer(call, rep);
     return 0;
 }
 
@@ -125,6 +126,7 @@ int run_finalize(struct api_call *call)
                                   call->mem, &call->err) ||
                      query_flag(names[0], value[0], &partial, &call->err) ||
                      read_body(call, &run.req) ||
+                     detection_check_text(call, run.req.outputs) ||
                      close_run(call, &run, partial) || answer(call, &run)
                  ? -1
                  : 0;

@@ -2,8 +2,10 @@
 #include "api/run_query.h"
 
 #include "api/detection_settings.h"
+#include "api/number.h"
 #include "core/key_sort.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,16 +49,32 @@ static struct at at_key(enum run_key key)
     return (struct at){NULL, keys[key].name, 0};
 }
 
-/* A number is one in JSON; what is none becomes a string, to be refused. */
-static void write_number(struct json_out *out, const char *value)
+/* Whether a document can have it: else its reader would name a place there. */
+static bool fits(const char *number)
 {
-    if (query_is_number(value))
-        out_raw(out, value);
-    else
-        out_string(out, value);
+    errno = 0;
+    if (number[strcspn(number, ".eE")])
+        return isfinite(strtod(number, NULL));
+    strtoll(number, NULL, 10);
+    return errno == 0;
 }
 
-static void write_numbers_of(struct json_out *out, const char *value)
+/* A number is one in JSON; what is none becomes a string, to be refused. */
+static void write_number(struct json_out *out, enum run_key key,
+                         const char *value, struct api_error *err)
+{
+    struct at at = at_key(key);
+    if (!query_is_number(value))
+        out_string(out, value);
+    else if (fits(value))
+        out_raw(out, value);
+    else
+        at_fail(err, PROBLEM_INVALID_VALUE, &at,
+                "is %.60s, which is too large for a number of 64 bits", value);
+}
+
+static void write_numbers_of(struct json_out *out, enum run_key key,
+                             const char *value, struct api_error *err)
 {
     size_t n = strlen(value);
     char *list = arena_alloc(out->mem, n + 1, 1);
@@ -65,7 +83,7 @@ static void write_numbers_of(struct json_out *out, const char *value)
     if (list)
         memcpy(list, value, n + 1);
     while ((item = query_item(&list)))
-        write_number(out, item);
+        write_number(out, key, item, err);
     out_close(out, ']');
 }
 
@@ -73,19 +91,22 @@ static void write_numbers_of(struct json_out *out, const char *value)
 static const json_t *read_numbers(struct api_call *call,
                                   const struct run_query *q)
 {
+    struct api_error *err = &call->err;
     struct json_out text;
     json_out_init(&text, call->mem, false);
     out_open(&text, '{');
-    for (size_t key = 0; key < RUN_KEYS; key++) {
+    for (enum run_key key = 0; key < RUN_KEYS; key++) {
         if (!q->value[key] || keys[key].text)
             continue;
         out_key(&text, keys[key].name);
         if (key < KEY_LISTS)
-            write_numbers_of(&text, q->value[key]);
+            write_numbers_of(&text, key, q->value[key], err);
         else
-            write_number(&text, q->value[key]);
+            write_number(&text, key, q->value[key], err);
     }
     out_close(&text, '}');
+    if (err->n)
+        return NULL;
     if (!text.failed && !call->mem->failed)
         return json_read(text.text, text.len, call->mem, &call->err);
     no_memory(call);
@@ -286,7 +307,8 @@ static int filter_threshold(struct api_call *call, const json_t *v, size_t i,
     if (found)
         return 0;
     return at_fail(&call->err, PROBLEM_INVALID_VALUE, &at,
-                   "is %.17g, which is none of the run's iou_thresholds", iou);
+                   "is %s, which is none of the run's iou_thresholds",
+                   number_text(iou).text);
 }
 
 int run_query_filter(struct api_call *call, const struct run_query *q,

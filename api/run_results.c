@@ -129,7 +129,10 @@ static int answer(struct api_call *call, struct run *run, struct asked *asked)
         return -1;
     double computed = clock_ms();
     call->res->compute_ms = computed - start;
-    write_result(call, run, asked, rep, next);
+    if (call_wants_text(call))
+        detection_text(&call->out, rep, false);
+    else
+        write_result(call, run, asked, rep, next);
     call->res->encode_ms = clock_ms() - computed;
     return 0;
 }

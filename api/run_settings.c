@@ -21,6 +21,12 @@ void hex_sha256(const char *text, size_t n, char hex[SHA256_HEX_BYTES])
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
+int cursor_fault(struct api_error *err)
+{
+    return api_fail(err, PROBLEM_INVALID_VALUE, "/cursor",
+                    "cursor must be the \"next\" of the page before");
+}
+
 int read_page(const char *limit, const char *cursor, struct store_page *page,
               struct api_error *err)
 {
@@ -28,8 +34,7 @@ int read_page(const char *limit, const char *cursor, struct store_page *page,
     if (query_integer("limit", limit, 1, PAGE_MAX, &n, err))
         return -1;
     if (cursor && (*cursor == '\0' || strlen(cursor) > CURSOR_MAX))
-        return api_fail(err, PROBLEM_INVALID_VALUE, "/cursor",
-                        "cursor must be the \"next\" of the page before");
+        return cursor_fault(err);
     *page = (struct store_page){.after = cursor, .limit = (size_t)n + 1};
     return 0;
 }
@@ -92,6 +97,10 @@ static int read_tag(const char *key, const json_t *v, const struct at *at,
             err, PROBLEM_INVALID_VALUE, at,
             "is no key of a tag: it has %zu bytes, must have 1 to %d", n,
             TAG_KEY_MAX);
+    if (strchr(key, ':'))
+        return at_fail(err, PROBLEM_INVALID_VALUE, at,
+                       "is no key of a tag: a colon ends the key in "
+                       "?tag=key:value");
     if (merge && json_is_null(v))
         return 0;
     return read_text(v, at, TAG_VALUE_MAX, &tag->value, err);

@@ -21,6 +21,9 @@ enum {
 int read_page(const char *limit, const char *cursor, struct store_page *page,
               struct api_error *err);
 
+/* Fails: this is no cursor. */
+int cursor_fault(struct api_error *err);
+
 /* The member "next" of a page: the cursor after it, or null. */
 void write_next(struct json_out *out, const char *last);
 

@@ -100,6 +100,8 @@ static int read_filter(struct api_call *call, struct store_run_filter *filter)
         read_page(value[LIMIT], value[CURSOR], &filter->page, &call->err) ||
         read_tag_filter(call, value[TAG], filter))
         return -1;
+    if (value[CURSOR] && !run_id_is(value[CURSOR]))
+        return cursor_fault(&call->err);
     filter->dataset = value[DATASET];
     filter->state = value[STATE];
     if (filter->state && strcmp(filter->state, "open") != 0 &&

@@ -229,7 +229,7 @@ static char *put_ms(char *out, const char *name, double ms)
 static void add_timing(const struct request *r, struct outgoing *out)
 {
     char text[160];
-    if (r->res.parse_ms <= 0)
+    if (r->res.parse_ms + r->res.compute_ms <= 0)
         return;
     char *end = put_ms(text, "queue;dur=", queue_ms(r));
     end = put_ms(end, ", parse;dur=", r->res.parse_ms);

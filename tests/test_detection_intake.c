@@ -165,7 +165,7 @@ static const struct {
      {GOOD, {1, 0, 0, 9, 8, 0.5, 1e300}},
      "invalid-value",
      "/detections/1/6",
-     "(category_id) is 1.0"},
+     "(category_id) is 1e300,"},
     {OF_TWO("<f8"),
      {{0x1p53 + 2, 0, 0, 9, 8, 0.5, 7}, GOOD},
      "invalid-value",

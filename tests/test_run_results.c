@@ -271,7 +271,7 @@ static void faults_are_told(void **state)
         {"classes", "category=", "/category/0",
          "category[0] is a string, must be an integer"},
         {"curves", "iou=0.52", "/iou/0",
-         "iou[0] is 0.52000000000000002, which is none of the run's "
+         "iou[0] is 0.52, which is none of the run's "
          "iou_thresholds"},
         {"images", "sort=f2", "/sort",
          "sort is not a known choice (\"f2\"); did you mean \"fp\"?"},

@@ -55,11 +55,11 @@ def as_everywhere(name):
     check("ok 1 " in out, out)
 
 
-@test("tests/http/test_runs.py on PostgreSQL")
-def runs_as_everywhere():
+@each("tests/http/{}.py on PostgreSQL", [("test_runs",), ("test_events",)])
+def runs_as_everywhere(name):
     """Nor do what clients see, and the bits."""
     r = subprocess.run(
-        [sys.executable, os.path.join(ROOT, "tests", "http", "test_runs.py")],
+        [sys.executable, os.path.join(ROOT, "tests", "http", name + ".py")],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=FILE_S,
         stdin=subprocess.DEVNULL, check=False,
         env={**os.environ, "EVALD": EVALD, "EVALD_TEST_STORE": fresh().url})

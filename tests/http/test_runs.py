@@ -2,80 +2,19 @@
 Datasets and runs over HTTP: a validation loop streams in.  What the tests share
 is in the store that EVALD_TEST_STORE names, if it is set.
 """
+import sys
+
+sys.dont_write_bytecode = True
+from cocodata import detection
+from harness import (Skip, Daemon, check, contains, equal, evaluate, main,
+                     path, post, run, same_bits, server, test, together)
+from runs import (STORE, OUTPUTS, ZOO, IMAGES, send, good, dataset, opened,
+                  batch, put, filled)
 import gzip
 import hashlib
 import json
 import os
 import random
-import re
-import signal
-import threading
-import time
-
-from cocodata import detection, zoo
-from harness import (SLOW, Skip, WAIT_S, Daemon, ask, check, contains,
-                     connection, dial, equal, evaluate, get, main, path, post,
-                     read_reply, run, same_bits, server, test, together,
-                     wait_until, write)
-
-STORE = ("--store", os.environ.get("EVALD_TEST_STORE") or path("runs.db"))
-JSON = {"Content-Type": "application/json"}
-OUTPUTS = ["summary", "per_class", "per_image", "curves", "operating_points",
-           "confusion", "errors", "calibration", "lrp", "slices", "intervals",
-           "arrays"]
-ZOO = zoo()
-IMAGES = [1, 2, 3]
-
-
-def send(method, target, body=None, d=None, **headers):
-    """One request with a JSON body, if there is one."""
-    more = {k.replace("_", "-"): v for k, v in headers.items()}
-    data = None
-    if body is not None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        more.setdefault("Content-Type", "application/json")
-    return ask(d or server(*STORE), method, target, data, more)
-
-
-def good(method, target, body=None, status=200, **more):
-    """The JSON of an answer that must be of this status."""
-    reply = send(method, target, body, **more)
-    equal(reply.status, status, f"{method} {target}: {reply.text()[:600]}")
-    return reply.json() if reply.body else None
-
-
-def dataset(name="zoo", truth=None, **more):
-    """Puts ground truth under the name."""
-    return send("PUT", f"/v1/datasets/{name}", truth or ZOO["ground_truth"],
-                **more)
-
-
-def opened(**members):
-    """The id of a new run."""
-    dataset()
-    return good("POST", "/v1/runs", {"dataset": "zoo", **members}, 201)["id"]
-
-
-def batch(images, detections=None):
-    """What is sent of these images."""
-    return {"image_ids": images,
-            "detections": [d for d in detections or ZOO["detections"]
-                           if d["image_id"] in images]}
-
-
-def put(run_id, images, detections=None, query="", **more):
-    """Sends a batch that must be taken."""
-    return good("POST", f"/v1/runs/{run_id}/images{query}",
-                batch(images, detections), **more)
-
-
-def filled(**members):
-    """A run with all images, in an order of its own."""
-    run_id = opened(**members)
-    put(run_id, [3])
-    put(run_id, [2, 1])
-    return run_id
-
 
 # Datasets
 
@@ -160,6 +99,29 @@ def same():
         same_bits(got[member], json.loads(want)[member], name)
 
 
+@test("results are there as text, and say what their time went for")
+def as_text():
+    """What a request with everything answers, word for word."""
+    text = {"Accept": "text/plain"}
+    run_id = filled()
+    want = post(server(*STORE), ZOO, "text/plain")
+    runs = "/v1/runs/" + run_id
+    for method, what in (("GET", "/summary"), ("POST", "/finalize"),
+                         ("POST", "/finalize"), ("GET", "/summary")):
+        reply = send(method, runs + what, **text)
+        equal(reply.status, 200, reply.text())
+        equal(reply.text(), want.text())
+        contains(reply.header("Content-Type"), "text/plain")
+        contains(reply.header("Server-Timing"), "compute;dur=")
+    reply = send("POST", runs + "/finalize", {"outputs": ["errors"]}, **text)
+    contains(reply.text(), "missed")
+    equal(send("POST", runs + "/finalize", {"outputs": ["arrays"]},
+               **text).status, 406)
+    for what in ("/errors", "/report.html", "/images/1"):
+        contains(send("GET", runs + what).header("Server-Timing"),
+                 "compute;dur=")
+
+
 @test("a run says how far it is, and what the score is so far")
 def so_far():
     run_id = opened()
@@ -224,6 +186,14 @@ def idempotent():
     equal(one.header("Location"), f"/v1/runs/{one.json()['id']}")
     equal(send("POST", "/v1/runs", dict(body, name="other"),
                Idempotency_Key="k1").status, 409)
+    equal(send("POST", "/v1/runs", {"dataset": "no-such"},
+               Idempotency_Key="k2").status, 422)
+    dataset("soon-gone")
+    body = {"dataset": "soon-gone"}
+    one = send("POST", "/v1/runs", body, Idempotency_Key="k3")
+    equal(send("DELETE", "/v1/datasets/soon-gone").status, 204)
+    two = send("POST", "/v1/runs", body, Idempotency_Key="k3")
+    equal((two.status, two.json()["id"]), (200, one.json()["id"]))
 
 
 @test("runs are listed by dataset, state and tag, the newest first")
@@ -239,8 +209,18 @@ def runs_listed():
     page = good("GET", "/v1/runs?dataset=tagged&limit=2")
     more = good("GET", f"/v1/runs?dataset=tagged&cursor={page['next']}")
     equal([r["id"] for r in page["runs"] + more["runs"]], ids[::-1])
+    for cursor in ("zzz", page["next"][:-1], page["next"] + "0",
+                   page["next"].replace("0", "U")):
+        reply = send("GET", f"/v1/runs?cursor={cursor}")
+        equal(reply.status, 422, reply.text())
+        contains(reply.text(), '"next\\" of the page before')
+    reply = send("POST", "/v1/runs", {"dataset": "tagged",
+                                      "tags": {"a:b": "c"}})
+    equal(reply.status, 422)
+    contains(reply.text(), "colon")
     got = good("PATCH", f"/v1/runs/{ids[0]}",
-               {"name": "new", "tags": {"epoch": None, "best": "yes"}})
+               {"name": "new", "tags": {"epoch": None, "best": "yes"}},
+               Content_Type="application/merge-patch+json")
     equal((got["name"], got["tags"]), ("new", {"best": "yes"}))
     equal(send("DELETE", f"/v1/runs/{ids[0]}").status, 204)
     equal(send("GET", f"/v1/runs/{ids[0]}").status, 404)
@@ -463,25 +443,6 @@ def links():
     contains(r.stderr.decode(), "hard link")
 
 
-@test("an event that cannot be made is none, and the stream goes on")
-def faulty_event():
-    """A damaged image, as only a faulty disk makes one."""
-    import sqlite3
-    store = path("damaged.db")
-    with Daemon("--store", store) as d:
-        dataset(d=d)
-        run_id = good("POST", "/v1/runs", {"dataset": "zoo"}, 201, d=d)["id"]
-        put(run_id, [1], d=d)
-    with sqlite3.connect(store) as db:
-        db.execute("UPDATE images SET part = x'00'")
-    db.close()
-    with Daemon("--store", store) as d:
-        reply = send("GET", f"/v1/runs/{run_id}/events", d=d)
-        equal(reply.status, 500)
-        equal(reply.header("Content-Type"), "application/problem+json")
-        contains(reply.text(), "damaged")
-
-
 @test("without a store runs are not offered")
 def without():
     with Daemon("--store", "none") as d:
@@ -503,148 +464,6 @@ def scopes():
                                ("DELETE", "/v1/datasets/x")):
             equal(send(method, target, {}, d=d, Authorization=bearer).status,
                   403, method + " " + target)
-
-
-# Events
-
-
-def events(sock, until, seconds=WAIT_S):
-    """Reads events until one satisfies; all of them as (id, name, data)."""
-    found, text = [], b""
-    end = time.monotonic() + seconds
-    while not (found and until(found[-1])):
-        check(time.monotonic() < end, f"no such event; {found} {text}")
-        piece = sock.recv(65536)
-        check(piece, f"the stream has ended; {found} {text}")
-        text += piece
-        found = [(re.search(rb"^id: (.*)$", e, re.M),
-                  re.search(rb"^event: (.*)$", e, re.M),
-                  re.search(rb"^data: (.*)$", e, re.M))
-                 for e in text.split(b"\n\n")[:-1]]
-        found = [(i and i[1].decode(), n[1].decode(), json.loads(x[1]))
-                 for i, n, x in found if n and x]
-    return found
-
-
-def listen(run_id, *lines, d=None):
-    """A socket that events of the run come from."""
-    s = dial(d or server(*STORE))
-    s.sendall("\r\n".join([f"GET /v1/runs/{run_id}/events HTTP/1.1",
-                           "Host: localhost", *lines, "", ""]).encode())
-    return s
-
-
-@test("events tell of progress, and of the end")
-def told():
-    run_id = opened()
-    with listen(run_id) as s:
-        events(s, lambda e: e[2].get("images") == 0)
-        put(run_id, [2])
-        seen = events(s, lambda e: e[1] == "summary")
-        equal([e[2]["images"] for e in seen if e[1] == "progress"][-1], 1)
-        put(run_id, [1, 3])
-        want = good("POST", f"/v1/runs/{run_id}/finalize")
-        done = events(s, lambda e: e[1] == "done")[-1]
-        same_bits(done[2]["summary_array"], want["summary_array"])
-        last = done[0]
-    with listen(run_id, f"Last-Event-ID: {last}") as s:
-        equal(read_reply(s).status, 204)
-    with listen(run_id) as s:
-        equal(events(s, lambda e: e[1] == "done")[-1][0], last)
-
-
-@test("events resume where they were, at most two a second")
-def resumed():
-    run_id = opened()
-    put(run_id, [1])
-    with listen(run_id) as s:
-        first = events(s, lambda e: e[1] == "summary")[-1][0]
-    with listen(run_id, f"Last-Event-ID: {first}") as s:
-        began = time.monotonic()
-        threading.Timer(.3, put, (run_id, [2])).start()
-        seen = events(s, lambda e: e[1] == "summary")
-        check(seen[0][0] != first, "it was told again")
-        check(time.monotonic() - began > .2, "nothing was new")
-        names = [e[1] for e in seen]
-        equal(names.count("summary"), 1)
-
-
-@test("whose token is taken away hears no more; others come back")
-def revoked():
-    file = path("heard")
-    bearer = {}
-    for name in ("stays", "goes"):
-        r = run("token", "new", "--file", file, name)
-        equal(r.returncode, 0, r.stderr.decode())
-        bearer[name] = "Bearer " + r.stdout.decode().strip()
-    with Daemon("--store", path("heard.db"), "--tokens", file) as d:
-        dataset(d=d, Authorization=bearer["stays"])
-        run_id = good("POST", "/v1/runs", {"dataset": "zoo"}, 201, d=d,
-                      Authorization=bearer["stays"])["id"]
-        with listen(run_id, "Authorization: " + bearer["goes"], d=d) as s:
-            events(s, lambda e: e[1] == "summary")
-            with open(file, encoding="ascii") as f:
-                kept = [line for line in f if not line.startswith("goes")]
-            write("heard", "".join(kept))
-            d.signal(signal.SIGHUP)
-            text = b""
-            while not text.endswith(b"0\r\n\r\n"):  # the last chunk
-                text += s.recv(4096)
-        for name, status in (("stays", b" 200 "), ("goes", b" 401 ")):
-            with listen(run_id, "Authorization: " + bearer[name], d=d) as s:
-                contains(s.recv(4096).split(b"\r\n")[0], status)
-
-
-@test("a daemon that ends does not wait for those who listen")
-def ends():
-    with Daemon("--store", path("ends.db"), "--grace", "5s") as d:
-        dataset(d=d)
-        run_id = good("POST", "/v1/runs", {"dataset": "zoo"}, 201, d=d)["id"]
-        with listen(run_id, d=d) as s:
-            events(s, lambda e: e[1] == "summary")
-            began = time.monotonic()
-            d.process.terminate()
-            while s.recv(65536):
-                pass
-        equal(d.wait(), 0)
-        check(time.monotonic() - began < 4 * SLOW, "it waited for them")
-
-
-@test("who listens leaves connections for others")
-def streams_bounded():
-    with Daemon("--store", path("few.db"), "--connections", "8",
-                "--connections-per-address", "8") as d:
-        dataset(d=d)
-        run_id = good("POST", "/v1/runs", {"dataset": "zoo"}, 201, d=d)["id"]
-        streams = [listen(run_id, d=d) for _ in range(4)]
-        for s in streams:
-            events(s, lambda e: e[1] == "summary")
-        with listen(run_id, d=d) as s:
-            reply = read_reply(s)
-            equal((reply.status, reply.header("Retry-After")), (503, "1"))
-        good("GET", f"/v1/runs/{run_id}", d=d)
-        streams.pop().close()
-
-        def heard():
-            with listen(run_id, d=d) as s:
-                return s.recv(12) == b"HTTP/1.1 200"
-        wait_until(heard, "a place for another")
-        for s in streams:
-            s.close()
-
-
-@test("who listens and goes leaves nothing behind")
-def gone():
-    run_id = opened()
-    d = server(*STORE)
-
-    def open_files():
-        return len(os.listdir(f"/proc/{d.process.pid}/fd"))
-    before = open_files()
-    for _ in range(20):
-        with listen(run_id) as s:
-            events(s, lambda e: e[1] == "summary")
-    wait_until(lambda: open_files() <= before + 2, "connections are closed")
 
 
 main()
