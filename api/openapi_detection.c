@@ -83,7 +83,9 @@ static const struct {
     {"Match",
      "{'type':'object','required':['detection','annotation_id','iou'],"
      "'properties':{'detection':{'type':'integer','minimum':0,"
-     "'description':'Its row in the request.'},'annotation_id':@integer,"
+     "'description':'Its row in the request; of a run, its row if all were "
+     "sorted by image_id, those of an image as they were sent.'},"
+     "'annotation_id':@integer,"
      "'iou':@number}}"},
     {"Suspect",
      "{'type':'object','required':['kind','detection','annotation_id','iou',"
@@ -93,7 +95,7 @@ static const struct {
      "'score':@NullableNumber},'description':'What may be wrong with the "
      "labels: a confident detection on the background, on what is labelled as "
      "another category, or beside a box that it should have met; a ground "
-     "truth that nothing overlaps.'}"},
+     "truth that nothing overlaps, be it for want of detections.'}"},
     {"ImageScores",
      "{'type':'object','required':['image_id','ground_truths','detections',"
      "'tp','fp','fn','ignored','precision','recall','f1','mean_iou','AP',"
@@ -175,7 +177,8 @@ static const struct {
      "'score_threshold':@number,'detections':@Count,'outside':{"
      "'type':'integer','minimum':0,'description':'Scores below 0 or above 1, "
      "which are in no bin.'},'ECE':@NullableNumber,'MCE':@NullableNumber,"
-     "'bins':{'type':'array','items':{'type':'object','required':['low',"
+     "'bins':{'type':'array','description':'Scores above low, up to high; the "
+     "first has 0, too.','items':{'type':'object','required':['low',"
      "'high','count','confidence','precision'],'properties':{'low':@number,"
      "'high':@number,'count':@Count,'confidence':@NullableNumber,"
      "'precision':@NullableNumber}}},'per_class':{'type':'array','items':{"
@@ -203,7 +206,8 @@ static const struct {
      "'oLRP_false_negative':@NullableNumber,'score':@NullableNumber,"
      "'LRP':@NullableNumber}}}},'description':'Localisation recall precision "
      "errors (arXiv:1807.01696), 0 to 1, lower is better: at the best score, "
-     "and at score_threshold.'}"},
+     "and at score_threshold. oLRP_localisation is the mean of 1 - IoU of the "
+     "true positives there.'}"},
     {"Slices",
      "{'type':'object','required':['size','count'],'properties':{'size':{"
      "'type':'array','items':{'type':'object','required':['name','area',"

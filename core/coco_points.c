@@ -29,7 +29,7 @@ struct coco_lrp coco_lrp(const struct coco_level *l, uint32_t positives,
     if (positives == 0)
         return (struct coco_lrp){NAN, NAN, NAN, NAN};
     return (struct coco_lrp){.lrp = (loss + errors) / (l->tp + errors),
-                             .localisation = loss / l->tp,
+                             .localisation = l->loss / l->tp,
                              .false_positive = l->fp / ((double)l->tp + l->fp),
                              .false_negative = fn / positives};
 }

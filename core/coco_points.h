@@ -52,7 +52,7 @@ double coco_f1(const struct coco_level *l, uint32_t positives);
 /*
  * LRP and its parts, each 0 to 1, lower is better:
  *   lrp             (loss / (1 - iou) + fp + fn) / (tp + fp + fn)
- *   localisation    loss / (1 - iou) / tp
+ *   localisation    loss / tp, the mean of 1 - IoU: at most 1 - iou
  *   false_positive  fp / (tp + fp), which is 1 - precision
  *   false_negative  fn / positives, which is 1 - recall
  * iou is at most 1 - 1e-10, as in matching.  Each is NaN where that is 0 / 0,

@@ -127,10 +127,10 @@ struct coco_lrp oracle_lrp(const struct coco_level *l, uint32_t positives,
     double tp = l->tp, fp = l->fp, fn = positives - tp;
     double loss = l->loss / (1 - fmin(iou, 1 - 1e-10));
     struct coco_lrp none = {NAN, NAN, NAN, NAN};
-    return positives == 0
-               ? none
-               : (struct coco_lrp){(loss + fp + fn) / (tp + fp + fn), loss / tp,
-                                   fp / (tp + fp), fn / positives};
+    return positives == 0 ? none
+                          : (struct coco_lrp){(loss + fp + fn) / (tp + fp + fn),
+                                              l->loss / tp, fp / (tp + fp),
+                                              fn / positives};
 }
 
 double oracle_ece(const struct coco_bin *bin, size_t n_bins)

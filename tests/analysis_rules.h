@@ -323,7 +323,7 @@ static const struct scene scenes[] = {
         DETECTIONS(D(1, 0, 8, 0.9), D(1, 40, 10, 0.8), D(1, 20, 6, 0.7)),
         .kinds = "TGT",
         /* (0.4 + 1) / 2, (0.4 + 2) / 3, (1.2 + 1) / 3 */
-        WANT({'L', ONE, 0, 0.7}, {'t', ONE, 0, 0.9}, {'l', ONE, 0, 0.4},
+        WANT({'L', ONE, 0, 0.7}, {'t', ONE, 0, 0.9}, {'l', ONE, 0, 0.2},
              {'p', ONE, 0, 0}, {'r', ONE, 0, 0.5}, {'L', ALL, 0, 0.7}),
     },
     {
@@ -332,7 +332,7 @@ static const struct scene scenes[] = {
         DETECTIONS(D(1, 0, 8, 0.9), D(1, 40, 10, 0.8), D(1, 20, 9, 0.7)),
         .kinds = "TGT",
         /* (0.4 + 0.2 + 1) / 3 */
-        WANT({'L', ONE, 0, 1.6 / 3}, {'t', ONE, 0, 0.7}, {'l', ONE, 0, 0.3},
+        WANT({'L', ONE, 0, 1.6 / 3}, {'t', ONE, 0, 0.7}, {'l', ONE, 0, 0.15},
              {'p', ONE, 0, 1.0 / 3}, {'r', ONE, 0, 0}),
     },
     {
