@@ -51,7 +51,7 @@ struct api_request {
     const char *accept, *accept_encoding, *content_type, *content_encoding;
     const char *header_length; /* Inference-Header-Content-Length */
     const char *request_id;
-    const char *if_none_match;
+    const char *if_match, *if_none_match;
     const char *idempotency_key;
     const char *last_event_id;
     const struct route *route; /* by api_find; NULL = not looked up yet */

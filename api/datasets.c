@@ -24,15 +24,6 @@ static int check_name(const char *name, struct api_error *err)
                     name, DATASET_NAME_MAX);
 }
 
-/* The ETag of the content; NULL when there is no memory. */
-static const char *tag_of(const struct store_dataset *d, struct arena *mem)
-{
-    char *tag = arena_alloc(mem, SHA256_HEX_BYTES + 2, 1);
-    if (tag)
-        snprintf(tag, SHA256_HEX_BYTES + 2, "\"%s\"", d->sha256);
-    return tag;
-}
-
 static void write_dataset(struct json_out *out, const struct store_dataset *d)
 {
     out_open(out, '{');
@@ -49,10 +40,12 @@ static void write_dataset(struct json_out *out, const struct store_dataset *d)
 
 static int answer(struct api_call *call, const struct store_dataset *d)
 {
-    call->res->etag = tag_of(d, call->mem);
-    if (!call->res->etag)
+    char *tag = arena_alloc(call->mem, ETAG_SHA256_BYTES, 1);
+    if (!tag)
         return api_fail(&call->err, PROBLEM_MEMORY, NULL,
                         "no memory for the answer");
+    etag_of_sha256(d->sha256, tag);
+    call->res->etag = tag;
     write_dataset(&call->out, d);
     return 0;
 }
@@ -64,6 +57,12 @@ static int fault(struct api_call *call, enum store_status status)
     snprintf(what, sizeof(what), "dataset \"%.*s\"", DATASET_NAME_MAX,
              call->rest);
     return run_store_fault(call, status, what);
+}
+
+static struct etag_condition condition(const struct api_call *call)
+{
+    return (struct etag_condition){call->req->if_match,
+                                   call->req->if_none_match};
 }
 
 int dataset_get(struct api_call *call)
@@ -117,8 +116,9 @@ int dataset_put(struct api_call *call)
         check_name(d.name, &call->err) || pack(call, &d, &content))
         return -1;
     d.created_ms = d.updated_ms = now_ms();
-    enum store_status status =
-        store->put_dataset(store->self, &d, content, replace, &created, &same);
+    struct etag_condition when = condition(call);
+    enum store_status status = store->put_dataset(
+        store->self, &d, content, replace, &when, &created, &same);
     if (status == STORE_CONFLICT)
         return api_fail(&call->err, PROBLEM_CONFLICT, NULL,
                         "dataset \"%s\" has other content, which finalized "
@@ -139,7 +139,9 @@ int dataset_delete(struct api_call *call)
     const struct api_store *store = call->env->store;
     if (query_values(call->req->query, NULL, 0, NULL, call->mem, &call->err))
         return -1;
-    enum store_status status = store->delete_dataset(store->self, call->rest);
+    struct etag_condition when = condition(call);
+    enum store_status status =
+        store->delete_dataset(store->self, call->rest, &when);
     if (status)
         return fault(call, status);
     call->res->status = 204;

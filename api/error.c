@@ -145,6 +145,10 @@ static const struct problem_type types[PROBLEM_COUNT] = {
         {"conflict", 409, "It is not as the request takes it to be",
          "Something else is there in its place, or has been in use. The "
          "detail says what, and which flag of the query overrules it."},
+    [PROBLEM_PRECONDITION] =
+        {"precondition-failed", 412, "It has changed, or is there already",
+         "Nothing was changed. GET it, see whether the change is still "
+         "wanted, and send the ETag of that answer as If-Match."},
     [PROBLEM_IMAGE_CONFLICT] =
         {"image-conflict", 409, "An image is there with other detections",
          "Nothing of the batch was taken. The same detections again would be "

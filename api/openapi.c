@@ -116,6 +116,7 @@ static unsigned traits_of(int status)
     } rows[] = {
         {404, HAS_NAME},
         {409, CONFLICTS},
+        {412, IS_CONDITIONAL},
         {413, HAS_BODY},
         {415, HAS_BODY},
         {422, HAS_BODY | HAS_QUERY},

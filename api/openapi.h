@@ -35,6 +35,7 @@ enum openapi_trait {
     IS_STORED = 8,
     CHANGES = 16, /* what is stored */
     CONFLICTS = 32,
+    IS_CONDITIONAL = 64,
 };
 
 /* References to the problems that a method with these traits can have. */
@@ -70,8 +71,9 @@ struct method_words {
     const char *parameters; /* of it alone, with commas; NULL = none */
     bool creates;           /* 201 with Location if something is new */
     bool optional_body;
-    bool names;     /* what may not be there, outside the path */
-    bool conflicts; /* with what is there: 409 */
+    bool names;       /* what may not be there, outside the path */
+    bool conflicts;   /* with what is there: 409 */
+    bool conditional; /* has If-Match: 412 */
 };
 struct method_words openapi_words_of(const struct route *route,
                                      const char *method);

@@ -144,7 +144,8 @@ static unsigned traits_of_method(const struct route *r, const struct verb *verb,
            (strchr(r->path, '{') || say->names ? HAS_NAME : 0u) |
            (r->stored ? IS_STORED | HAS_QUERY : 0u) |
            (r->stored && verb->changes ? CHANGES : 0u) |
-           (say->conflicts ? CONFLICTS : 0u);
+           (say->conflicts ? CONFLICTS : 0u) |
+           (say->conditional ? IS_CONDITIONAL : 0u);
 }
 
 static void write_answers(struct json_out *out, const struct route *r,

@@ -21,12 +21,15 @@ static const struct method_words methods[] = {
      .summary = "Keeps ground truth under a name",
      .takes = "GroundTruth",
      .gives = "Dataset",
-     .parameters = "replace",
+     .parameters = "replace,If-Match,unless",
      .creates = true,
-     .conflicts = true},
+     .conflicts = true,
+     .conditional = true},
     {.path = "/v1/datasets/{name}",
      .method = "delete",
-     .summary = "Forgets a name; runs keep what they were opened on"},
+     .summary = "Forgets a name; runs keep what they were opened on",
+     .parameters = "If-Match,unless",
+     .conditional = true},
     {.path = "/v1/runs",
      .method = "get",
      .summary = "The runs, newest first",
@@ -178,6 +181,12 @@ static const struct {
     {"replace", NULL, "query",
      "'description':'Also where finalized runs were scored on what has the "
      "name now.'," FLAG},
+    {"If-Match", NULL, "header",
+     "'description':'Only if the dataset has one of these tags now; * stands "
+     "for any.','schema':@string"},
+    {"unless", "If-None-Match", "header",
+     "'description':'Only if the dataset has none of these tags now; * stands "
+     "for any: only if it is new.','schema':@string"},
     {"dataset", NULL, "query",
      "'description':'Only runs that were opened on the dataset of this "
      "name.','schema':@string"},

@@ -35,6 +35,8 @@ static const struct {
 } faults[] = {
     [STORE_MISSING] = {PROBLEM_NOT_FOUND, "there is no ", ""},
     [STORE_CONFLICT] = {PROBLEM_CONFLICT, "", " has changed meanwhile"},
+    [STORE_REFUSED] = {PROBLEM_PRECONDITION, "",
+                       " is not what If-Match or If-None-Match says"},
     [STORE_CLOSED] = {PROBLEM_RUN_FINALIZED, "", " is finalized"},
     [STORE_FULL] = {PROBLEM_STORE_FULL, "no space is left for ", ""},
     [STORE_GONE] = {PROBLEM_STORE_GONE, "the store cannot be reached now, for ",

@@ -10,6 +10,7 @@
 #define EVALD_API_STORE_H
 
 #include "api/api.h"
+#include "api/etag.h"
 #include "core/arena.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ enum store_status {
     STORE_OK,
     STORE_MISSING,  /* there is no such thing */
     STORE_CONFLICT, /* something else is in its place; nothing has changed */
+    STORE_REFUSED,  /* a condition does not hold; nothing has changed */
     STORE_CLOSED,   /* the run is finalized; nothing has changed */
     STORE_FULL,     /* no space left, or beyond a quota: see why */
     STORE_GONE,     /* the database cannot be reached now; try again */
@@ -112,10 +114,11 @@ struct api_store {
      * Names content, and sets the bytes and times of *d.  *created: the name
      * is new; *same: it had this content already, and nothing changes.
      * STORE_CONFLICT: it has other content that finalized runs were scored on,
-     * and `replace` is false.
+     * and `replace` is false.  STORE_REFUSED: see etag_permits.
      */
     enum store_status (*put_dataset)(void *self, struct store_dataset *d,
                                      struct span content, bool replace,
+                                     const struct etag_condition *when,
                                      bool *created, bool *same);
     enum store_status (*get_dataset)(void *self, const char *name,
                                      struct store_dataset *d,
@@ -129,7 +132,8 @@ struct api_store {
                                        struct store_dataset **d, size_t *n,
                                        struct arena *mem);
     /* Runs keep the content that they were opened on. */
-    enum store_status (*delete_dataset)(void *self, const char *name);
+    enum store_status (*delete_dataset)(void *self, const char *name,
+                                        const struct etag_condition *when);
 
     /*
      * STORE_OK with *existed: a run was opened with this key and request

@@ -29,6 +29,7 @@ static const struct {
     [HEAD_EXPECT] = {HEAD("Expect")},
     [HEAD_HOST] = {HEAD("Host")},
     [HEAD_IDEMPOTENCY_KEY] = {HEAD("Idempotency-Key")},
+    [HEAD_IF_MATCH] = {HEAD("If-Match"), .list = true},
     [HEAD_IF_NONE_MATCH] = {HEAD("If-None-Match"), .list = true},
     [HEAD_INFERENCE_LENGTH] = {HEAD("Inference-Header-Content-Length")},
     [HEAD_LAST_EVENT_ID] = {HEAD("Last-Event-ID")},

@@ -94,6 +94,7 @@ int request_read_head(struct request *r, const char *method,
         .content_encoding = value[HEAD_CONTENT_ENCODING],
         .header_length = value[HEAD_INFERENCE_LENGTH],
         .request_id = r->id,
+        .if_match = value[HEAD_IF_MATCH],
         .if_none_match = value[HEAD_IF_NONE_MATCH],
         .idempotency_key = value[HEAD_IDEMPOTENCY_KEY],
         .last_event_id = value[HEAD_LAST_EVENT_ID],
@@ -135,6 +136,7 @@ void request_join_lists(struct request *r)
         return;
     join(r, HEAD_ACCEPT, &r->req.accept);
     join(r, HEAD_ACCEPT_ENCODING, &r->req.accept_encoding);
+    join(r, HEAD_IF_MATCH, &r->req.if_match);
     join(r, HEAD_IF_NONE_MATCH, &r->req.if_none_match);
 }
 

@@ -41,7 +41,7 @@ static const struct sql_statement change_name = {
     "UPDATE datasets SET sha256 = $2, updated_ms = $3 WHERE name = $1", NULL};
 
 static const struct sql_statement delete_name = {
-    "DELETE FROM datasets WHERE name = $1 RETURNING sha256", NULL};
+    "DELETE FROM datasets WHERE name = $1", NULL};
 
 /* ---- writing ---- */
 
@@ -69,6 +69,7 @@ struct put {
     struct store_write write;
     struct store_dataset *d;
     struct span content;
+    const struct etag_condition *when;
     bool replace, created, same;
 };
 
@@ -126,16 +127,34 @@ static enum sql_status replace(struct store *s, struct put *put,
     return rc == SQL_OK ? store_drop_content(s, was->sha256) : rc;
 }
 
+static enum sql_status find_name(struct store *s, const char *name,
+                                 struct named *was)
+{
+    *was = (struct named){.found = false};
+    return sql_run(s->writer.sql, &lock_name,
+                   (struct sql_value[]){sql_text(name)}, 1, take_name, was);
+}
+
+/* Whether what is there now may be changed. */
+static bool permits(const struct etag_condition *when, const struct named *was)
+{
+    char tag[ETAG_SHA256_BYTES];
+    etag_of_sha256(was->sha256, tag);
+    return etag_permits(when, was->found ? tag : NULL);
+}
+
 static enum sql_status apply_put(struct store *s, struct store_write *w)
 {
     struct put *put = (struct put *)w;
-    struct named was = {.found = false};
+    struct named was;
     put->created = put->same = false;
-    enum sql_status rc = sql_run(s->writer.sql, &lock_name,
-                                 (struct sql_value[]){sql_text(put->d->name)},
-                                 1, take_name, &was);
+    enum sql_status rc = find_name(s, put->d->name, &was);
     if (rc != SQL_OK)
         return rc;
+    if (!permits(put->when, &was)) {
+        w->status = STORE_REFUSED;
+        return SQL_OK;
+    }
     if (!was.found)
         return create(s, put);
     put->d->created_ms = was.created_ms;
@@ -148,11 +167,13 @@ static enum sql_status apply_put(struct store *s, struct store_write *w)
 
 enum store_status store_put_dataset(void *self, struct store_dataset *d,
                                     struct span content, bool replace,
+                                    const struct etag_condition *when,
                                     bool *created, bool *same)
 {
     struct put put = {.write = {.key = d->name, .apply = apply_put},
                       .d = d,
                       .content = content,
+                      .when = when,
                       .replace = replace};
     d->bytes = (int64_t)content.len;
     enum store_status status = store_write(self, &put.write);
@@ -161,22 +182,36 @@ enum store_status store_put_dataset(void *self, struct store_dataset *d,
     return status;
 }
 
+struct delete
+{
+    struct store_write write;
+    const struct etag_condition *when;
+};
+
 static enum sql_status apply_delete(struct store *s, struct store_write *w)
 {
-    struct named was = {.found = false};
-    enum sql_status rc =
-        sql_run(s->writer.sql, &delete_name,
-                (struct sql_value[]){sql_text(w->key)}, 1, take_name, &was);
+    const struct delete *delete = (const struct delete *)w;
+    struct named was;
+    enum sql_status rc = find_name(s, w->key, &was);
     if (rc != SQL_OK)
         return rc;
-    w->status = was.found ? STORE_OK : STORE_MISSING;
-    return was.found ? store_drop_content(s, was.sha256) : SQL_OK;
+    if (!was.found)
+        w->status = STORE_MISSING;
+    else if (!permits(delete->when, &was))
+        w->status = STORE_REFUSED;
+    if (w->status != STORE_OK)
+        return SQL_OK;
+    rc = sql_run(s->writer.sql, &delete_name,
+                 (struct sql_value[]){sql_text(w->key)}, 1, NULL, NULL);
+    return rc == SQL_OK ? store_drop_content(s, was.sha256) : rc;
 }
 
-enum store_status store_delete_dataset(void *self, const char *name)
+enum store_status store_delete_dataset(void *self, const char *name,
+                                       const struct etag_condition *when)
 {
-    struct store_write w = {.key = name, .apply = apply_delete};
-    return store_write(self, &w);
+    struct delete delete = {.write = {.key = name, .apply = apply_delete},
+                            .when = when};
+    return store_write(self, &delete.write);
 }
 
 /* ---- reading ---- */

@@ -252,6 +252,7 @@ enum sql_status store_expire(struct store *s);
 
 enum store_status store_put_dataset(void *self, struct store_dataset *d,
                                     struct span content, bool replace,
+                                    const struct etag_condition *when,
                                     bool *created, bool *same);
 enum store_status store_get_dataset(void *self, const char *name,
                                     struct store_dataset *d, struct arena *mem);
@@ -260,7 +261,8 @@ enum store_status store_get_content(void *self, const char *sha256,
 enum store_status store_list_datasets(void *self, const struct store_page *page,
                                       struct store_dataset **d, size_t *n,
                                       struct arena *mem);
-enum store_status store_delete_dataset(void *self, const char *name);
+enum store_status store_delete_dataset(void *self, const char *name,
+                                       const struct etag_condition *when);
 
 enum store_status store_create_run(void *self, const struct store_new_run *r,
                                    struct store_run *found, bool *existed,

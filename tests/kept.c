@@ -81,13 +81,25 @@ static struct store_dataset *add_dataset(struct kept *k, const char *name)
     return &k->is.dataset[i];
 }
 
+static bool permits(const struct etag_condition *when,
+                    const struct store_dataset *there)
+{
+    char tag[ETAG_SHA256_BYTES];
+    if (there)
+        etag_of_sha256(there->sha256, tag);
+    return etag_permits(when, there ? tag : NULL);
+}
+
 static enum store_status put_dataset(void *self, struct store_dataset *d,
                                      struct span content, bool replace,
+                                     const struct etag_condition *when,
                                      bool *created, bool *same)
 {
     struct kept *k = self;
     FAIL_IF_TOLD(k);
     struct store_dataset *there = find_dataset(k, d->name);
+    if (!permits(when, there))
+        return STORE_REFUSED;
     *created = !there;
     *same = there && strcmp(there->sha256, d->sha256) == 0;
     if (there && !*same && !replace && is_scored(k, there)) {
@@ -167,13 +179,16 @@ static enum store_status list_datasets(void *self,
     return mem->failed ? STORE_MEMORY : STORE_OK;
 }
 
-static enum store_status delete_dataset(void *self, const char *name)
+static enum store_status delete_dataset(void *self, const char *name,
+                                        const struct etag_condition *when)
 {
     struct kept *k = self;
     FAIL_IF_TOLD(k);
     struct store_dataset *there = find_dataset(k, name);
     if (!there)
         return STORE_MISSING;
+    if (!permits(when, there))
+        return STORE_REFUSED;
     size_t after = (size_t)(k->is.dataset + k->is.n_datasets - (there + 1));
     memmove(there, there + 1, after * sizeof(*there));
     k->is.n_datasets--;

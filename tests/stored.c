@@ -107,8 +107,9 @@ void stored_dataset(const struct stored *s, const char *name,
                               .annotations = 20,
                               .categories = 3};
     struct span span = {content, strlen(content)};
-    enum store_status status =
-        s->calls->put_dataset(s->calls->self, &d, span, false, &created, &same);
+    const struct etag_condition always = {NULL, NULL};
+    enum store_status status = s->calls->put_dataset(
+        s->calls->self, &d, span, false, &always, &created, &same);
     if (status != STORE_OK)
         fail_msg("%d: %s", status, s->calls->why(s->calls->self));
 }

@@ -118,7 +118,7 @@ static void a_dataset_is_put_and_got(void **unused)
     done(&a);
     struct question again = put_gt;
     again.if_none_match = tag;
-    expect(&kept, 200, &again);
+    expect(&kept, 412, &again);
     again.path = "/v1/datasets/a";
     again.if_none_match = NULL;
     a = must(&kept, 201, &again);

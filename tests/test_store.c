@@ -32,6 +32,8 @@ static int unmake(void **state)
     return 0;
 }
 
+static const struct etag_condition always;
+
 static enum store_status put(const char *name, const char *sha256,
                              const char *content, bool replace, bool *created,
                              bool *same)
@@ -42,7 +44,7 @@ static enum store_status put(const char *name, const char *sha256,
                               .annotations = 8,
                               .categories = 9};
     struct span span = {content, strlen(content)};
-    return CALL(put_dataset, &d, span, replace, created, same);
+    return CALL(put_dataset, &d, span, replace, &always, created, same);
 }
 
 static void dataset_is(const char *name, const char *sha256, int64_t bytes)
@@ -80,9 +82,9 @@ static void datasets_are_named_and_renamed(void **state)
     assert_int_equal(content.len, 5);
     assert_memory_equal(content.text, "bbbbb", 5);
     assert_int_equal(CALL(get_content, SHA_A, &content, &mem), STORE_OK);
-    assert_int_equal(CALL(delete_dataset, "y"), STORE_OK);
+    assert_int_equal(CALL(delete_dataset, "y", &always), STORE_OK);
     assert_int_equal(CALL(get_content, SHA_A, &content, &mem), STORE_MISSING);
-    assert_int_equal(CALL(delete_dataset, "y"), STORE_MISSING);
+    assert_int_equal(CALL(delete_dataset, "y", &always), STORE_MISSING);
     assert_int_equal(store_stats(the.store).bytes, 5);
 }
 
@@ -133,7 +135,7 @@ static void used_content_is_not_replaced_unasked(void **state)
     assert_int_equal(put("d", SHA_A, "aaaa", true, &created, &same), STORE_OK);
     assert_true(!created && !same);
     assert_int_equal(CALL(get_content, sha256, &content, &mem), STORE_OK);
-    assert_int_equal(CALL(delete_dataset, "d"), STORE_OK);
+    assert_int_equal(CALL(delete_dataset, "d", &always), STORE_OK);
     assert_int_equal(CALL(get_content, SHA_A, &content, &mem), STORE_MISSING);
     assert_int_equal(CALL(delete_run, id), STORE_OK);
     assert_int_equal(CALL(get_content, sha256, &content, &mem), STORE_MISSING);

@@ -92,10 +92,11 @@ static void all_has_its_limit(void **state)
         .sha256 =
             "e000000000000000000000000000000000000000000000000000000000000001"};
     struct span content = {"12345678901", 11};
+    const struct etag_condition always = {NULL, NULL};
     assert_int_equal(put(one, 1, 1, 589, false), STORE_OK);
     assert_int_equal(put(two, 1, 1, 400, false), STORE_OK);
     assert_int_equal(store_stats(the.store).bytes, 990); /* 1 of the dataset */
-    assert_int_equal(CALL(put_dataset, &d, content, false, &created, &same),
+    assert_int_equal(CALL(put_dataset, &d, content, false, &always, &created, &same),
                      STORE_FULL);
     assert_string_equal(
         the.calls->why(the.calls->self),

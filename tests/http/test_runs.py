@@ -41,6 +41,31 @@ def kept():
     equal(send("GET", "/v1/datasets/none").status, 404)
 
 
+@test("If-Match and If-None-Match guard a dataset from lost updates")
+def guarded():
+    """PUT and DELETE; nothing changes where they do not hold."""
+    one, two = ({"images": [{"id": n}], "annotations": [],
+                 "categories": [{"id": 1}]} for n in (1, 2))
+    target = "/v1/datasets/guarded"
+    rows = [({"If_Match": "*"}, one, 412), ({"If_Match": '"x"'}, one, 412),
+            ({"If_None_Match": "*"}, one, 201),
+            ({"If_None_Match": "*"}, one, 412),
+            ({"If_Match": '"x", "y"'}, two, 412), ({"If_Match": "*"}, two, 200)]
+    for headers, truth, status in rows:
+        reply = dataset("guarded", truth, **headers)
+        equal(reply.status, status, f"{headers} {reply.text()}")
+        if status == 412:
+            equal(reply.json()["type"], "/problems/precondition-failed")
+    tag = send("GET", target).header("ETag")
+    equal(dataset("guarded", one, If_None_Match=tag).status, 412)
+    equal(send("GET", target).header("ETag"), tag)
+    equal(dataset("guarded", one, If_Match=f'"x", {tag}').status, 200)
+    equal(send("DELETE", target, If_Match=tag).status, 412)
+    tag = send("GET", target).header("ETag")
+    equal(send("DELETE", target, If_Match=tag).status, 204)
+    equal(send("DELETE", target, If_Match=tag).status, 404)
+
+
 @test("datasets are listed in pages, and deleted")
 def listed():
     for name in ("page-a", "page-b", "page-c"):
