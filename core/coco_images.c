@@ -86,8 +86,10 @@ static double image_ap(const struct job *job, struct scratch *s, size_t n)
     size_t points = r->protocol->n_iou * r->protocol->n_recall;
     if (n == 0)
         return -1;
-    for (size_t i = 0; i < points && !is_stopped(job->r->stop); i++)
-        for (size_t slot = 0; slot < n; slot++)
+    if (n == 1)
+        return coco_mean(s->sampled, points, r->protocol->summation);
+    for (size_t slot = 0; slot < n && !is_stopped(r->stop); slot++)
+        for (size_t i = 0; i < points; i++)
             s->values[i * n + slot] = s->sampled[slot * points + i];
     return coco_mean(s->values, points * n, r->protocol->summation);
 }
