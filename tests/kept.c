@@ -1,11 +1,10 @@
-#include "tests/kept.h"
+#include "tests/kept_inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept for good, or until an earlier state is put back. */
-static char *keep(struct kept *k, const void *bytes, size_t n)
+char *kept_bytes(struct kept *k, const void *bytes, size_t n)
 {
     size_t room = (n + 1 + 7) / 8 * 8;
     char *to = k->pool + k->is.pool_used;
@@ -18,181 +17,22 @@ static char *keep(struct kept *k, const void *bytes, size_t n)
     return to;
 }
 
-static const char *keep_text(struct kept *k, const char *text)
+const char *kept_text(struct kept *k, const char *text)
 {
-    return text ? keep(k, text, strlen(text)) : NULL;
+    return text ? kept_bytes(k, text, strlen(text)) : NULL;
 }
 
-static const char *copy_text(const char *text, struct arena *mem)
+const char *kept_copy(const char *text, struct arena *mem)
 {
     size_t n = text ? strlen(text) + 1 : 0;
     char *to = text ? arena_alloc(mem, n, 1) : NULL;
     return to ? memcpy(to, text, n) : NULL;
 }
 
-/* Whether this call is the one that is to fail. */
-static bool fails(struct kept *k)
+bool kept_fails(struct kept *k)
 {
     k->calls++;
     return k->fail && k->fail_after-- == 0;
-}
-
-#define FAIL_IF_TOLD(k)       \
-    do {                      \
-        if (fails(k))         \
-            return (k)->fail; \
-    } while (0)
-
-static struct store_dataset *find_dataset(struct kept *k, const char *name)
-{
-    for (size_t i = 0; i < k->is.n_datasets; i++)
-        if (strcmp(k->is.dataset[i].name, name) == 0)
-            return &k->is.dataset[i];
-    return NULL;
-}
-
-static struct kept_content *find_content(struct kept *k, const char *sha256)
-{
-    for (size_t i = 0; i < k->is.n_contents; i++)
-        if (strcmp(k->is.content[i].sha256, sha256) == 0)
-            return &k->is.content[i];
-    return NULL;
-}
-
-static bool is_scored(struct kept *k, const struct store_dataset *d)
-{
-    for (size_t i = 0; i < k->is.n_runs; i++)
-        if (!k->is.run[i].deleted && k->is.run[i].row.state == RUN_FINALIZED &&
-            strcmp(k->is.run[i].row.dataset, d->name) == 0 &&
-            strcmp(k->is.run[i].row.sha256, d->sha256) == 0)
-            return true;
-    return false;
-}
-
-/* Where a new name goes, with room made for it. */
-static struct store_dataset *add_dataset(struct kept *k, const char *name)
-{
-    size_t i = k->is.n_datasets++;
-    if (i == KEPT_DATASETS)
-        abort();
-    for (; i > 0 && strcmp(k->is.dataset[i - 1].name, name) > 0; i--)
-        k->is.dataset[i] = k->is.dataset[i - 1];
-    k->is.dataset[i] = (struct store_dataset){.name = keep_text(k, name)};
-    return &k->is.dataset[i];
-}
-
-static bool permits(const struct etag_condition *when,
-                    const struct store_dataset *there)
-{
-    char tag[ETAG_SHA256_BYTES];
-    if (there)
-        etag_of_sha256(there->sha256, tag);
-    return etag_permits(when, there ? tag : NULL);
-}
-
-static enum store_status put_dataset(void *self, struct store_dataset *d,
-                                     struct span content, bool replace,
-                                     const struct etag_condition *when,
-                                     bool *created, bool *same)
-{
-    struct kept *k = self;
-    FAIL_IF_TOLD(k);
-    struct store_dataset *there = find_dataset(k, d->name);
-    if (!permits(when, there))
-        return STORE_REFUSED;
-    *created = !there;
-    *same = there && strcmp(there->sha256, d->sha256) == 0;
-    if (there && !*same && !replace && is_scored(k, there)) {
-        *d = *there;
-        return STORE_CONFLICT;
-    }
-    if (!find_content(k, d->sha256)) {
-        if (k->is.n_contents == KEPT_DATASETS)
-            abort();
-        k->is.content[k->is.n_contents++] = (struct kept_content){
-            keep_text(k, d->sha256),
-            {keep(k, content.text, content.len), content.len}};
-    }
-    if (there)
-        d->created_ms = there->created_ms;
-    if (*same)
-        d->updated_ms = there->updated_ms;
-    if (*same)
-        return STORE_OK;
-    if (!there)
-        there = add_dataset(k, d->name);
-    const char *name = there->name;
-    *there = *d;
-    there->name = name;
-    there->sha256 = find_content(k, d->sha256)->sha256;
-    return STORE_OK;
-}
-
-static void copy_dataset(struct store_dataset *to,
-                         const struct store_dataset *from, struct arena *mem)
-{
-    *to = *from;
-    to->name = copy_text(from->name, mem);
-    to->sha256 = copy_text(from->sha256, mem);
-}
-
-static enum store_status get_dataset(void *self, const char *name,
-                                     struct store_dataset *d, struct arena *mem)
-{
-    struct kept *k = self;
-    FAIL_IF_TOLD(k);
-    const struct store_dataset *there = find_dataset(k, name);
-    if (!there)
-        return STORE_MISSING;
-    copy_dataset(d, there, mem);
-    return mem->failed ? STORE_MEMORY : STORE_OK;
-}
-
-static enum store_status get_content(void *self, const char *sha256,
-                                     struct span *content, struct arena *mem)
-{
-    struct kept *k = self;
-    FAIL_IF_TOLD(k);
-    const struct kept_content *there = find_content(k, sha256);
-    if (!there)
-        return STORE_MISSING;
-    char *to = arena_alloc(mem, there->bytes.len, 1);
-    if (!to)
-        return STORE_MEMORY;
-    memcpy(to, there->bytes.text, there->bytes.len);
-    *content = (struct span){to, there->bytes.len};
-    return STORE_OK;
-}
-
-static enum store_status list_datasets(void *self,
-                                       const struct store_page *page,
-                                       struct store_dataset **d, size_t *n,
-                                       struct arena *mem)
-{
-    struct kept *k = self;
-    FAIL_IF_TOLD(k);
-    *n = 0;
-    *d = arena_alloc(mem, k->is.n_datasets, sizeof(**d));
-    for (size_t i = 0; i < k->is.n_datasets && *n < page->limit && *d; i++)
-        if (!page->after || strcmp(k->is.dataset[i].name, page->after) > 0)
-            copy_dataset(&(*d)[(*n)++], &k->is.dataset[i], mem);
-    return mem->failed ? STORE_MEMORY : STORE_OK;
-}
-
-static enum store_status delete_dataset(void *self, const char *name,
-                                        const struct etag_condition *when)
-{
-    struct kept *k = self;
-    FAIL_IF_TOLD(k);
-    struct store_dataset *there = find_dataset(k, name);
-    if (!there)
-        return STORE_MISSING;
-    if (!permits(when, there))
-        return STORE_REFUSED;
-    size_t after = (size_t)(k->is.dataset + k->is.n_datasets - (there + 1));
-    memmove(there, there + 1, after * sizeof(*there));
-    k->is.n_datasets--;
-    return STORE_OK;
 }
 
 static struct kept_run *find_run(struct kept *k, const char *id)
@@ -215,7 +55,7 @@ static void each_text(const struct store_run *from, struct store_run *to,
                                 &to->tags,   &to->result};
     *to = *from;
     for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
-        *out[i] = k ? keep_text(k, in[i]) : copy_text(in[i], mem);
+        *out[i] = k ? kept_text(k, in[i]) : kept_copy(in[i], mem);
 }
 
 static enum store_status create_run(void *self, const struct store_new_run *r,
@@ -236,14 +76,14 @@ static enum store_status create_run(void *self, const struct store_new_run *r,
         each_text(&run->row, found, NULL, mem);
         return mem->failed ? STORE_MEMORY : STORE_OK;
     }
-    if (!find_content(k, r->run.sha256))
+    if (!kept_content(k, r->run.sha256))
         return STORE_MISSING;
     if (k->is.n_runs == KEPT_RUNS)
         abort();
     struct kept_run *run = &k->is.run[k->is.n_runs++];
     each_text(&r->run, &run->row, k, NULL);
-    run->key = keep_text(k, r->idempotency_key);
-    run->digest = keep_text(k, r->request_digest);
+    run->key = kept_text(k, r->idempotency_key);
+    run->digest = kept_text(k, r->request_digest);
     run->deleted = false;
     return STORE_OK;
 }
@@ -318,9 +158,9 @@ static enum store_status update_run(void *self, const char *id,
     if (old_tags && strcmp(run->row.tags, old_tags) != 0)
         return STORE_CONFLICT;
     if (name)
-        run->row.name = keep_text(k, name);
+        run->row.name = kept_text(k, name);
     if (tags)
-        run->row.tags = keep_text(k, tags);
+        run->row.tags = kept_text(k, tags);
     return STORE_OK;
 }
 
@@ -351,7 +191,7 @@ static enum store_status finalize_run(void *self, const char *id, int64_t seq,
         return STORE_CONFLICT;
     run->row.state = RUN_FINALIZED;
     run->row.finalized_ms = 1700000000123;
-    run->row.result = keep_text(k, result);
+    run->row.result = kept_text(k, result);
     return STORE_OK;
 }
 
@@ -389,7 +229,7 @@ static void take(struct kept *k, size_t run, struct kept_image *there,
         row->images++;
     }
     *there = (struct kept_image){run, *image};
-    there->image.part.text = keep(k, image->part.text, image->part.len);
+    there->image.part.text = kept_bytes(k, image->part.text, image->part.len);
     there->image.seq = ++row->seq;
     row->detections += image->detections;
     row->bytes += (int64_t)image->part.len;
@@ -495,11 +335,6 @@ void kept_init(struct kept *k)
     kept_init_cache(k);
     k->store = (struct api_store){
         .self = k,
-        .put_dataset = put_dataset,
-        .get_dataset = get_dataset,
-        .get_content = get_content,
-        .list_datasets = list_datasets,
-        .delete_dataset = delete_dataset,
         .create_run = create_run,
         .get_run = get_run,
         .list_runs = list_runs,
@@ -512,4 +347,5 @@ void kept_init(struct kept *k)
         .ready = is_ready,
         .why = why,
     };
+    kept_init_datasets(k);
 }

@@ -96,8 +96,9 @@ static void all_has_its_limit(void **state)
     assert_int_equal(put(one, 1, 1, 589, false), STORE_OK);
     assert_int_equal(put(two, 1, 1, 400, false), STORE_OK);
     assert_int_equal(store_stats(the.store).bytes, 990); /* 1 of the dataset */
-    assert_int_equal(CALL(put_dataset, &d, content, false, &always, &created, &same),
-                     STORE_FULL);
+    assert_int_equal(
+        CALL(put_dataset, &d, content, false, &always, &created, &same),
+        STORE_FULL);
     assert_string_equal(
         the.calls->why(the.calls->self),
         "the store holds 990 bytes, and 11 more are beyond --store-max");
