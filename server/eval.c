@@ -266,16 +266,16 @@ static int cannot_write(const char *what, int code)
     return code;
 }
 
-/* Hands out what there is; the page even where nobody takes the answer. */
+/* The page first: who reads the answer may stop, which ends this program. */
 static int deliver(const struct eval *e)
 {
     int code = e->code;
     if (code != EX_OK && code != EXIT_FAILURE)
         return code;
-    if (print(is_page_only(e) ? &e->page : &e->answer))
-        code = cannot_write("the answer", EX_IOERR);
     if (e->flags->html && !is_page_only(e) && save(&e->page, e->flags->html))
         code = cannot_write(e->flags->html, EX_CANTCREAT);
+    if (print(is_page_only(e) ? &e->page : &e->answer))
+        code = cannot_write("the answer", EX_IOERR);
     return code;
 }
 

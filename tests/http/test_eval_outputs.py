@@ -2,13 +2,14 @@
 import sys
 
 sys.dont_write_bytecode = True
-from cocodata import many, zoo
+from cocodata import annotation, category, detection, many, request, zoo
 from harness import (EVALD, WAIT_S, check, contains, each, equal, main, path,
                      post, run, server, test, write)
 import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 
@@ -109,6 +110,23 @@ def fail_under():
     equal(r.returncode, FAILURE)
     equal(r.stdout, score(zoo(), "--outputs", "lrp"))
     contains(r.stderr.decode(), "AP is 0.45")
+
+
+@test("confusions by count, and of equal ones the worse of its category first")
+def confusions_in_order():
+    """One of the only dog counts for more than one of three cats."""
+    truth = [(2, 3), (1, 3), (3, 1), (3, 1), (1, 2)]
+    boxes = [[40 * i, 0, 20, 20] for i in range(6)]
+    gt = [annotation(i + 1, 1, k, boxes[i], 400)
+          for i, (k, _) in enumerate(truth)]
+    gt.append(annotation(6, 1, 1, boxes[5], 400))
+    found = [detection(1, k, boxes[i], 0.9) for i, (_, k) in enumerate(truth)]
+    body = request({"images": [{"id": 1}], "annotations": gt,
+                    "categories": [category(k) for k in (1, 2, 3)]}, found)
+    pairs = json.loads(score(body, "--json", "--outputs", "confusion"))
+    equal([(p["ground_truth"], p["detection"], p["count"])
+           for p in pairs["confusion"]["pairs"]],
+          [(3, 1, 2), (2, 3, 1), (1, 2, 1), (1, 3, 1)])
 
 
 # --color
@@ -300,6 +318,21 @@ def html_fail_under():
     for name in ("under.html", "full.html"):
         with open(path(name), "rb") as f:
             equal(f.read(), page())
+
+
+@test("a page is whole where the reader of the answer has gone")
+def html_no_reader():
+    """As with head, which takes ten lines and ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        r = run("eval", "--html", path("piped.html"), *files(zoo()),
+                stdout=writer)
+    finally:
+        os.close(writer)
+    equal(r.returncode, -signal.SIGPIPE)
+    with open(path("piped.html"), "rb") as f:
+        equal(f.read(), page())
 
 
 main()
