@@ -188,31 +188,45 @@ int detection_score(const struct detection_request *req,
     return detection_finish(rep, mem, err);
 }
 
+/* A confusion, and what of its category is to be found. */
+struct frequent {
+    struct coco_confused cell;
+    uint32_t positives;
+};
+
 static int by_count(const void *a, const void *b)
 {
-    const struct coco_confused *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    if (x->truth != y->truth)
-        return x->truth < y->truth ? -1 : 1;
-    return (x->found > y->found) - (x->found < y->found);
+    const struct frequent *x = a, *y = b;
+    if (x->cell.count != y->cell.count)
+        return x->cell.count < y->cell.count ? 1 : -1;
+    if (x->positives != y->positives)
+        return x->positives < y->positives ? -1 : 1;
+    if (x->cell.truth != y->cell.truth)
+        return x->cell.truth < y->cell.truth ? -1 : 1;
+    return (x->cell.found > y->cell.found) - (x->cell.found < y->cell.found);
 }
 
 size_t detection_confusions(const struct detection_report *rep,
                             struct arena *mem, struct coco_confused **pair)
 {
     const struct coco_confusion *c = &rep->confusion;
-    size_t background = rep->result.index.n_classes, n = 0;
+    const struct coco_result *r = &rep->result;
+    size_t background = r->index.n_classes, n = 0;
     struct coco_confused *out = arena_alloc(mem, c->n, sizeof(*out));
-    *pair = out;
-    for (size_t i = 0; i < c->n && out; i++) {
+    struct frequent *list = arena_alloc(mem, c->n, sizeof(*list));
+    *pair = list ? out : NULL;
+    for (size_t i = 0; i < c->n && *pair; i++) {
         struct coco_confused cell = c->cell[i];
         if (cell.truth != cell.found && cell.truth != background &&
             cell.found != background)
-            out[n++] = cell;
+            list[n++] = (struct frequent){
+                cell,
+                r->class[cell.truth].positives[rep->req->protocol.area_all]};
     }
     if (n)
-        qsort(out, n, sizeof(*out), by_count);
+        qsort(list, n, sizeof(*list), by_count);
+    for (size_t i = 0; i < n; i++)
+        out[i] = list[i].cell;
     return n;
 }
 

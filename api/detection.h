@@ -179,8 +179,9 @@ int detection_finish(struct detection_report *rep, struct arena *mem,
                      struct api_error *err);
 
 /*
- * The confusions of one category with another, most frequent first, then by
- * ground truth: *pair becomes that many, in mem.  0 when it is spent.
+ * The confusions of one category with another, most frequent first, of equal
+ * ones that which is more of its ground truths, then by ground truth: *pair
+ * becomes that many, in mem.  0 when it is spent.
  */
 size_t detection_confusions(const struct detection_report *rep,
                             struct arena *mem, struct coco_confused **pair);
