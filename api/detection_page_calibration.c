@@ -53,9 +53,11 @@ static void diagram(const struct page *p, const struct coco_points *all)
              svg_x(&plot, 1), svg_y(&plot, 1));
     svg_close(p->out);
     html_raw(p->out,
-             "<ul class=\"legend\"><li><i class=\"main\"></i>precision</li>"
-             "<li><i class=\"bad\"></i>scores too high</li>"
-             "<li><i class=\"good\"></i>scores too low</li></ul>\n");
+             "<ul class=\"legend\"><li><i class=\"main\"></i>precision or mean "
+             "score, the lower</li>"
+             "<li><i class=\"bad\"></i>scores too high: up to their mean</li>"
+             "<li><i class=\"good\"></i>scores too low: up to the precision"
+             "</li></ul>\n");
     page_caption(p->out, "Scores that are probabilities have bars that end at "
                          "the diagonal. The line across each bar is its "
                          "mean score.");
