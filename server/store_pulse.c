@@ -63,6 +63,18 @@ static void count_failure(struct store_pulse *p, const char *why)
 }
 
 /*
+ * Twice, where it is not away yet: who ends all connections may end one that
+ * has just begun, too.
+ */
+static struct sql *connect_anew(struct store *s, char why[SQL_WHY_BYTES])
+{
+    struct sql *sql = store_connect(s->options.where, false, why);
+    if (!sql && !store_is_away(s))
+        sql = store_connect(s->options.where, false, why);
+    return sql;
+}
+
+/*
  * A connection that has ended says nothing about others: it is away when there
  * is no new one.  Where there was only silence that is not waited for.
  */
@@ -76,7 +88,7 @@ static void feel(struct store *s)
         let_go(p);
     }
     if (!p->sql) {
-        p->sql = store_connect(s->options.where, false, why);
+        p->sql = connect_anew(s, why);
         if (p->sql)
             sql_limit(p->sql, ANSWER_MS, &p->ending);
         else

@@ -1,6 +1,8 @@
 /* Statements, and the connections that read. */
 #include "server/store_inner.h"
 
+#include "server/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -222,8 +224,11 @@ enum store_status store_read(struct store *s, const struct sql_statement *text,
             break;
     }
     give_back(&s->readers, sql);
-    if (rc == SQL_GONE)
+    if (rc == SQL_GONE) {
+        if (!store_is_away(s))
+            log_warning("store: cannot read: %s", store_said());
         store_pulse_ask(s);
+    }
     return store_status_of(rc);
 }
 

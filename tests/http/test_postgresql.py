@@ -269,8 +269,8 @@ def password_file():
         equal(put_dataset(d).status, 201)
         db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                " WHERE application_name = 'evald'")
-        equal(put_dataset(d).status, 200)
-        equal(get(d, "/v1/datasets/zoo").status, 200)
+        wait_until(lambda: put_dataset(d).status == 200, "a write")
+        wait_until(lambda: read_one(d).status == 200, "a read")
 
 
 @test("PostgreSQL is here to be tested with")
